@@ -4,7 +4,17 @@ import type { Facts } from '../platform/facts.ts';
  * When a change may happen, cluster-wide. Additive changes run in this order, subtractive ones in the
  * reverse: make comes before break (ARCHITECTURE.md, "Order").
  */
-export const STAGES = ['packages', 'reach', 'application', 'web', 'suppress', 'real-vip', 'rules', 'vip', 'router'] as const;
+export const STAGES = [
+  'packages',
+  'reach',
+  'application',
+  'web',
+  'suppress',
+  'real-vip',
+  'rules',
+  'vip',
+  'router',
+] as const;
 export type Stage = (typeof STAGES)[number];
 
 /** One thing the fixed program on the host can do: the function `op_<name>`, its arguments, and bytes for its stdin. */

@@ -1,0 +1,5 @@
+/** A kernel module that must be loaded now (a file resource loads it at boot). */
+export interface ModuleResource {
+  kind: 'module';
+  name: string;
+}
