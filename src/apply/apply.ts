@@ -1,0 +1,234 @@
+import pLimit from 'p-limit';
+import { failure, LvsctlError, type Problem } from '../errors/index.ts';
+import { execute, observe } from '../host/client.ts';
+import { canonicalJson } from '../plan/canonical.ts';
+import type { Plan, PlannedChange, PlannedHost, Step } from '../plan/plan.ts';
+import { diffOne } from '../resources/index.ts';
+import type { Connection, Transport } from '../transport/types.ts';
+import { runGraph, type StepOutcome } from './graph.ts';
+
+/** What an apply reports while it goes on. */
+export type ApplyEvent =
+  | { type: 'checking'; host: string }
+  | { type: 'step-started'; step: string; host: string }
+  | { type: 'op-done'; step: string; host: string; op: string; done: number; of: number }
+  | { type: 'step-ended'; step: string; host: string; outcome: StepOutcome; problems: readonly Problem[] }
+  | { type: 'reading-back'; host: string };
+
+/** The truth about one host after an apply: read from it, not remembered. */
+export interface HostResult {
+  host: string;
+  /** `done`: read back as planned. `unchanged`: none of its steps ran. `partial`: some did, some did not. */
+  status: 'done' | 'partial' | 'unchanged' | 'unknown';
+  /** Keys of changes that were read back as planned. */
+  done: string[];
+  /** Keys of changes that the host doesn't have. */
+  missing: string[];
+  problems: readonly Problem[];
+}
+
+export interface ApplyResult {
+  hosts: HostResult[];
+  steps: Map<string, StepOutcome>;
+  interrupted: boolean;
+}
+
+export interface ApplyOptions {
+  transport: Transport;
+  /** Connections that are open already (the plan's own); others are made. All are closed at the end. */
+  connections?: Map<string, Connection>;
+  parallel: number;
+  /** Seconds for one observation. */
+  timeout: number;
+  /** Seconds for one step. */
+  stepTimeout: number;
+  signal?: AbortSignal;
+  onEvent?: (event: ApplyEvent) => void;
+}
+
+/**
+ * Does what the plan says and nothing else: checks that every host still is as it was when the plan was made,
+ * runs the steps along their graph, and reads back what each host has afterwards.
+ * @throws PLAN-STALE (before anything is changed), and the transport's errors when a host can't be reached
+ */
+export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
+  const connections = options.connections ?? new Map<string, Connection>();
+  const hosts = plan.hosts.filter((host) => plan.steps.some((step) => step.host === host.name));
+  try {
+    await reachAll(plan, hosts, connections, options);
+    const problems = new Map<string, Problem[]>();
+    const steps = await runGraph(
+      plan.steps,
+      (step) => runStep(step, connections, options, problems),
+      options.signal,
+    );
+    const limit = pLimit(options.parallel);
+    const results = await Promise.all(
+      hosts.map((host) => limit(() => readBack(plan, host, connections, steps, problems.get(host.name) ?? [], options))),
+    );
+    return { hosts: results, steps, interrupted: options.signal?.aborted === true };
+  } finally {
+    await Promise.all([...connections.values()].map((connection) => connection.close()));
+  }
+}
+
+/** Connects to every host of the plan and compares what it has with what the plan was made from. */
+async function reachAll(
+  plan: Plan,
+  hosts: readonly PlannedHost[],
+  connections: Map<string, Connection>,
+  options: ApplyOptions,
+): Promise<void> {
+  const limit = pLimit(options.parallel);
+  const found = await Promise.all(
+    hosts.map((host) =>
+      limit(async (): Promise<readonly Problem[]> => {
+        options.onEvent?.({ type: 'checking', host: host.name });
+        try {
+          options.signal?.throwIfAborted();
+          const connection =
+            connections.get(host.name) ??
+            (await options.transport.connect({ name: host.name, ssh: host.ssh }, { phase: 'connect' }));
+          connections.set(host.name, connection);
+          const changes = changesOf(plan, host.name);
+          const { states } = await observeChanges(connection, changes, 'check', options);
+          return changes.flatMap((change) => stale(host.name, change, states.get(change.key)));
+        } catch (error) {
+          if (error instanceof LvsctlError) return error.problems;
+          throw error;
+        }
+      }),
+    ),
+  );
+  const problems = found.flat();
+  if (problems.length > 0) throw new LvsctlError(problems);
+}
+
+function stale(host: string, change: PlannedChange, state: unknown): Problem[] {
+  if (canonicalJson(state ?? null) === canonicalJson(change.before ?? null)) return [];
+  return [
+    {
+      code: 'PLAN-STALE',
+      place: { kind: 'host', host, phase: 'check' },
+      what: `${change.key} is no longer as it was when the plan was made`,
+      next: 'Nothing was changed. Make a new plan and look at it.',
+    },
+  ];
+}
+
+function changesOf(plan: Plan, host: string): PlannedChange[] {
+  return plan.steps.filter((step) => step.host === host).flatMap((step) => step.changes);
+}
+
+function observeChanges(
+  connection: Connection,
+  changes: readonly PlannedChange[],
+  phase: string,
+  options: Pick<ApplyOptions, 'timeout'>,
+) {
+  return observe(connection, {
+    facts: [],
+    desire: () => changes.map((change) => change.resource),
+    phase,
+    timeout: options.timeout,
+  });
+}
+
+async function runStep(
+  step: Step,
+  connections: ReadonlyMap<string, Connection>,
+  options: ApplyOptions,
+  problems: Map<string, Problem[]>,
+): Promise<StepOutcome> {
+  const connection = connections.get(step.host);
+  if (connection === undefined) throw new Error(`no connection to ${step.host}`);
+  options.onEvent?.({ type: 'step-started', step: step.id, host: step.host });
+  const ops = [...step.changes.flatMap((change) => change.ops), ...step.ops];
+  let outcome: StepOutcome;
+  const found: Problem[] = [];
+  try {
+    let done = 0;
+    const results = await execute(connection, ops, {
+      timeout: options.stepTimeout,
+      ...(options.signal ? { signal: options.signal } : {}),
+      onOp: (result) => {
+        done += 1;
+        options.onEvent?.({ type: 'op-done', step: step.id, host: step.host, op: result.op.name, done, of: ops.length });
+      },
+    });
+    const failed = results.find((result) => result.status === 'failed');
+    if (failed !== undefined) found.push(opFailed(step, failed.op.name, failed.op.args, failed.output));
+    outcome = failed !== undefined ? 'failed' : results.every((result) => result.status === 'done') ? 'done' : 'stopped';
+  } catch (error) {
+    if (!(error instanceof LvsctlError)) throw error;
+    found.push(...error.problems);
+    outcome = 'failed';
+  }
+  problems.set(step.host, [...(problems.get(step.host) ?? []), ...found]);
+  options.onEvent?.({ type: 'step-ended', step: step.id, host: step.host, outcome, problems: found });
+  return outcome;
+}
+
+function opFailed(step: Step, op: string, args: readonly string[], output: string): Problem {
+  return {
+    code: 'APPLY-OP-FAILED',
+    place: { kind: 'host', host: step.host, phase: `apply ${step.stage}` },
+    what: `${[op.replaceAll('_', ' '), ...args].join(' ')} failed: ${output.trim() || 'it said nothing'}`,
+    next: 'What was done before it stays done; mend the cause and run lvsctl apply again, it goes on from there.',
+  };
+}
+
+async function readBack(
+  plan: Plan,
+  host: PlannedHost,
+  connections: ReadonlyMap<string, Connection>,
+  steps: ReadonlyMap<string, StepOutcome>,
+  problems: readonly Problem[],
+  options: ApplyOptions,
+): Promise<HostResult> {
+  const changes = changesOf(plan, host.name);
+  const ran = plan.steps.some(
+    (step) => step.host === host.name && ['done', 'failed'].includes(steps.get(step.id) ?? 'stopped'),
+  );
+  const keys = changes.map((change) => change.key);
+  if (!ran) return { host: host.name, status: 'unchanged', done: [], missing: keys, problems };
+  options.onEvent?.({ type: 'reading-back', host: host.name });
+  try {
+    const connection = connections.get(host.name);
+    if (connection === undefined) throw new Error(`no connection to ${host.name}`);
+    const { states, facts } = await observeChanges(connection, changes, 'read back', options);
+    const missing = changes.filter((change) => diffOne(change.resource, states.get(change.key), facts).length > 0);
+    const allRan = plan.steps.every((step) => step.host !== host.name || steps.get(step.id) === 'done');
+    const silent = allRan && missing.length > 0 ? missing.map((change) => notInForce(host.name, change.key)) : [];
+    return {
+      host: host.name,
+      status: missing.length === 0 && allRan ? 'done' : 'partial',
+      done: keys.filter((key) => !missing.some((change) => change.key === key)),
+      missing: missing.map((change) => change.key),
+      problems: [...problems, ...silent],
+    };
+  } catch (error) {
+    if (!(error instanceof LvsctlError)) throw error;
+    return { host: host.name, status: 'unknown', done: [], missing: [], problems: [...problems, ...error.problems] };
+  }
+}
+
+function notInForce(host: string, key: string): Problem {
+  return {
+    code: 'APPLY-NOT-IN-FORCE',
+    place: { kind: 'host', host, phase: 'read back' },
+    what: `${key} was set without an error, but the host does not have it afterwards`,
+    next: 'Something on the host sets it back: look what else manages it, then run lvsctl plan.',
+  };
+}
+
+/** An apply needs every host that its plan was made for. */
+export function refuseUnseen(plan: Plan, skip: boolean): void {
+  if (skip || plan.unseen.length === 0) return;
+  throw failure({
+    code: 'APPLY-UNREACHABLE',
+    place: { kind: 'none' },
+    what: `${plan.unseen.map(({ host }) => host).join(', ')} could not be read, so nothing was changed anywhere`,
+    next: 'Mend the connection, or leave these hosts out with --skip-unreachable.',
+  });
+}

@@ -1,0 +1,72 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { failure } from '../errors/index.ts';
+import { PLAN_VERSION, type Plan } from './plan.ts';
+import { sha256 } from './manifest.ts';
+
+/**
+ * Writes a plan to a file, readable by its owner alone, sealed with a digest so that a cut or edited one is
+ * noticed.
+ * @throws PLAN-NOT-WRITTEN
+ */
+export function writePlan(file: string, plan: Plan): void {
+  const body = JSON.stringify(plan);
+  try {
+    writeFileSync(file, `{"sha256":"${sha256(body)}","plan":${body}}\n`, { mode: 0o600 });
+  } catch (cause) {
+    throw failure(
+      {
+        code: 'PLAN-NOT-WRITTEN',
+        place: { kind: 'file', file },
+        what: `the plan could not be written: ${String(cause instanceof Error ? cause.message : cause)}`,
+        next: 'Name a file in a folder that you can write to.',
+      },
+      { cause },
+    );
+  }
+}
+
+/**
+ * Reads a saved plan.
+ * @throws PLAN-NOT-FOUND, PLAN-DAMAGED (cut off, edited, not a plan), PLAN-VERSION (written by another version)
+ */
+export function readPlan(file: string, engine: string): Plan {
+  const place = { kind: 'file', file } as const;
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw failure(
+      { code: 'PLAN-NOT-FOUND', place, what: 'the plan cannot be read', next: 'Make one: lvsctl plan --out FILE.' },
+      { cause },
+    );
+  }
+  const again = 'Make a new one: lvsctl plan --out FILE.';
+  const sealed = parseSealed(text);
+  if (sealed === undefined || sealed.plan.format !== 'lvsctl-plan') {
+    throw failure({ code: 'PLAN-DAMAGED', place, what: 'this is not a whole lvsctl plan', next: again });
+  }
+  const { plan } = sealed;
+  if (plan.version !== PLAN_VERSION || plan.engine !== engine) {
+    throw failure({
+      code: 'PLAN-VERSION',
+      place,
+      what: `the plan was made by another version of lvsctl (plan ${plan.version}, host program ${plan.engine}; this one has ${PLAN_VERSION}, ${engine})`,
+      next: again,
+    });
+  }
+  if (sealed.sha256 !== sha256(JSON.stringify(plan))) {
+    throw failure({ code: 'PLAN-DAMAGED', place, what: 'the plan was changed after lvsctl wrote it', next: again });
+  }
+  return plan;
+}
+
+function parseSealed(text: string): { sha256: string; plan: Plan } | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || !('sha256' in value) || !('plan' in value)) return undefined;
+    if (typeof value.sha256 !== 'string' || typeof value.plan !== 'object' || value.plan === null) return undefined;
+    return { sha256: value.sha256, plan: value.plan as Plan };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,71 @@
+import type { Problem } from '../errors/index.ts';
+import type { Ssh } from '../inventory/model.ts';
+import type { Resource } from '../resources/index.ts';
+import type { Change, Op, Stage } from '../resources/kind.ts';
+
+/** Version of the plan's JSON; a plan of another version is refused. */
+export const PLAN_VERSION = 1;
+
+/** One change of one resource, with the resource it brings about, so that apply can observe it again. */
+export interface PlannedChange extends Change {
+  resource: Resource;
+}
+
+/** All that happens on one host at one stage: the node of the plan's graph. */
+export interface Step {
+  /** `HOST/STAGE`, or `HOST/STAGE/remove` for what goes away. Unique in a plan. */
+  id: string;
+  host: string;
+  stage: Stage | 'record';
+  direction: 'add' | 'remove';
+  /** Ids of the steps that must be done first. */
+  needs: string[];
+  changes: PlannedChange[];
+  /** Further operations without a state of their own that is compared (the record of what lvsctl manages). */
+  ops: Op[];
+}
+
+/** What is known of a host when the plan is made. */
+export interface PlannedHost {
+  name: string;
+  ssh: Ssh;
+  platform: string;
+  /** Digest of everything that was observed about the host's resources. */
+  observed: string;
+}
+
+/** Something the operator should know that isn't a change, e.g. a later file that overrides a sysctl. */
+export interface Warning {
+  host: string;
+  key: string;
+  text: string;
+}
+
+/** A plan: a value that holds everything that apply does. */
+export interface Plan {
+  format: 'lvsctl-plan';
+  version: typeof PLAN_VERSION;
+  /** Version of the host program the operations are written for. */
+  engine: string;
+  /** ISO 8601, UTC. */
+  created: string;
+  cluster: string;
+  inventory: { file: string; fingerprint: string };
+  /** Whether it is aimed at the inventory's lab in place of its real hosts. */
+  lab: boolean;
+  hosts: PlannedHost[];
+  /** Hosts that could not be read, with the reason; they take no part. */
+  unseen: { host: string; problems: readonly Problem[] }[];
+  steps: Step[];
+  warnings: Warning[];
+}
+
+/** Whether the plan changes nothing on any host that was read. */
+export function isEmpty(plan: Plan): boolean {
+  return plan.steps.length === 0;
+}
+
+/** The number of changed resources, all hosts together. */
+export function countChanges(plan: Plan): number {
+  return plan.steps.reduce((sum, step) => sum + step.changes.length, 0);
+}

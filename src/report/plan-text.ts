@@ -1,0 +1,121 @@
+import { structuredPatch } from 'diff';
+import { countChanges, isEmpty, type Plan, type PlannedChange, type Step } from '../plan/plan.ts';
+import type { Shown } from '../resources/kind.ts';
+import { type Paint, printable } from './paint.ts';
+import { problemText } from './problem-text.ts';
+
+const NEW_FILE_LINES = 40;
+
+/** A plan as a person reads it: host by host, in the order in which each host's changes happen. */
+export function planText(plan: Plan, paint: Paint): string {
+  const blocks = plan.hosts.map((host) => {
+    const steps = plan.steps.filter((step) => step.host === host.name && step.changes.length > 0);
+    const title = `${paint.strong(host.name)}  ${paint.faint(`${host.ssh.address}, ${host.platform}`)}`;
+    if (steps.length === 0) return `${title}\n  no changes`;
+    return [title, ...steps.flatMap((step) => step.changes.map((change) => changeText(change, paint)))].join('\n');
+  });
+  const unseen = plan.unseen.map(({ host, problems }) =>
+    [`${paint.strong(host)}  ${paint.removed('could not be read')}`, ...problems.map((p) => indent(problemText(p, paint), 2))].join('\n'),
+  );
+  const warnings = plan.warnings.map((each) => `${paint.changed('Warning')}  ${each.host}, ${each.key}: ${printable(each.text)}`);
+  return [...blocks, ...unseen, ...(warnings.length > 0 ? [warnings.join('\n')] : []), orderText(plan), summary(plan)]
+    .filter((block) => block !== '')
+    .join('\n\n');
+}
+
+/** One line: how much would change. */
+export function summary(plan: Plan): string {
+  const unseen = plan.unseen.length > 0 ? ` ${names(plan.unseen.map(({ host }) => host))} not read.` : '';
+  if (isEmpty(plan)) return `No changes: ${count(plan.hosts.length, 'host')} as described.${unseen}`;
+  const touched = new Set(plan.steps.map((step) => step.host)).size;
+  return `Plan: ${count(countChanges(plan), 'change')} on ${count(touched, 'host')}, ${plan.hosts.length - touched} unchanged.${unseen}`;
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+function names(list: readonly string[]): string {
+  return list.length <= 5 ? list.join(', ') : `${list.slice(0, 5).join(', ')} and ${list.length - 5} more`;
+}
+
+/** The order across hosts: a line for each wave of steps that may run at once. */
+function orderText(plan: Plan): string {
+  const waves = new Map<string, Step[]>();
+  for (const step of plan.steps) {
+    if (step.stage === 'record') continue;
+    const wave = step.direction === 'remove' ? `${step.stage}, taken away` : step.stage;
+    waves.set(wave, [...(waves.get(wave) ?? []), step]);
+  }
+  if (waves.size < 2) return '';
+  const width = Math.max(...[...waves.keys()].map((wave) => wave.length));
+  const lines = [...waves].map(
+    ([wave, steps], index) => `  ${index + 1}. ${wave.padEnd(width)}  ${names(steps.map((step) => step.host))}`,
+  );
+  return ['Order', ...lines].join('\n');
+}
+
+function changeText(change: PlannedChange, paint: Paint): string {
+  const mark = { add: paint.added('+'), change: paint.changed('~'), remove: paint.removed('-') }[change.direction];
+  const reason = change.reason === undefined ? '' : paint.faint(`  (${printable(change.reason)})`);
+  const [first] = change.shown;
+  // A single value or action fits on the change's own line.
+  if (change.shown.length === 1 && first?.as === 'value') return `  ${mark} ${valueText(first, change.key, paint)}${reason}`;
+  if (change.shown.length === 1 && first?.as === 'action') return `  ${mark} ${printable(first.text)}${reason}`;
+  const body = change.shown.map((shown) => indent(shownText(shown, change.key, paint), 6)).filter((text) => text.trim() !== '');
+  return [`  ${mark} ${printable(change.key)}${reason}`, ...body].join('\n');
+}
+
+function shownText(shown: Shown, key: string, paint: Paint): string {
+  switch (shown.as) {
+    case 'text':
+      return textDiff(shown.before, shown.after, paint);
+    case 'value':
+      return valueText(shown, key, paint);
+    case 'rules':
+      return rulesText(shown.before, shown.after, paint);
+    case 'action':
+      return printable(shown.text);
+  }
+}
+
+function valueText(shown: { name: string; before: string | null; after: string | null }, key: string, paint: Paint): string {
+  const name = key.endsWith(shown.name) ? key : shown.name;
+  const before = shown.before === null ? paint.faint('none') : paint.removed(printable(shown.before));
+  const after = shown.after === null ? paint.faint('none') : paint.added(printable(shown.after));
+  return `${printable(name)}: ${before} → ${after}`;
+}
+
+/** A unified diff; of a new file its first lines, of a removed one nothing. */
+function textDiff(before: string | null, after: string | null, paint: Paint): string {
+  if (after === null) return '';
+  if (before === null) {
+    const lines = after.replace(/\n$/u, '').split('\n');
+    const shown = lines.slice(0, NEW_FILE_LINES).map((line) => paint.added(`+${printable(line)}`));
+    const more = lines.length - shown.length;
+    return [...shown, ...(more > 0 ? [paint.faint(`… ${more} more lines (--json has them)`)] : [])].join('\n');
+  }
+  const { hunks } = structuredPatch('', '', before, after, undefined, undefined, { context: 2 });
+  return hunks
+    .flatMap((hunk) => [
+      paint.faint(`@@ -${hunk.oldStart},${hunk.oldLines} +${hunk.newStart},${hunk.newLines} @@`),
+      ...hunk.lines.map((line) => {
+        const text = printable(line);
+        return line.startsWith('+') ? paint.added(text) : line.startsWith('-') ? paint.removed(text) : text;
+      }),
+    ])
+    .join('\n');
+}
+
+/** IPVS rules side by side with what is there: one line a rule, as `ipvsadm -Sn` writes it. */
+function rulesText(before: readonly string[], after: readonly string[], paint: Paint): string {
+  const kept = new Set(before.filter((rule) => after.includes(rule)));
+  return [
+    ...before.filter((rule) => !kept.has(rule)).map((rule) => paint.removed(`- ${printable(rule)}`)),
+    ...after.map((rule) => (kept.has(rule) ? `  ${printable(rule)}` : paint.added(`+ ${printable(rule)}`))),
+  ].join('\n');
+}
+
+function indent(text: string, by: number): string {
+  return text.replace(/^(?=.)/gmu, ' '.repeat(by));
+}

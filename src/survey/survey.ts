@@ -1,0 +1,118 @@
+import pLimit from 'p-limit';
+import { failure, LvsctlError, type Problem } from '../errors/index.ts';
+import { type FactGroup, observe } from '../host/client.ts';
+import type { Cluster, Host } from '../inventory/model.ts';
+import { removals, parseManifest, type StagedResource } from '../plan/manifest.ts';
+import type { SeenHost, UnseenHost } from '../plan/build.ts';
+import { desire } from '../roles/index.ts';
+import type { Connection, Transport } from '../transport/types.ts';
+
+/** What a survey reports while it goes on. */
+export type SurveyEvent =
+  | { type: 'reading'; host: string }
+  | { type: 'read'; host: string }
+  | { type: 'unread'; host: string; problems: readonly Problem[] };
+
+export interface SurveyOptions {
+  transport: Transport;
+  /** How many hosts are read at once. */
+  parallel: number;
+  /** Seconds for one host's observation. */
+  timeout: number;
+  /** Keep the connections open for the apply that follows. */
+  keep: boolean;
+  signal?: AbortSignal;
+  onEvent?: (event: SurveyEvent) => void;
+}
+
+export interface Survey {
+  seen: SeenHost[];
+  unseen: UnseenHost[];
+  /** Open connections of the hosts that were read, when `keep` is set. */
+  connections: Map<string, Connection>;
+}
+
+/**
+ * Reads hosts: one connection and one remote execution each. A host that can't be read doesn't stop the others.
+ * @param hosts the managed hosts to read, in the order in which they are to be reported
+ */
+export async function survey(cluster: Cluster, hosts: readonly Host[], options: SurveyOptions): Promise<Survey> {
+  const limit = pLimit(options.parallel);
+  const connections = new Map<string, Connection>();
+  const results = await Promise.all(
+    hosts.map((host) => limit(() => readHost(cluster, host, options, connections))),
+  );
+  options.signal?.throwIfAborted();
+  return {
+    seen: results.flatMap((result) => ('facts' in result ? [result] : [])),
+    unseen: results.flatMap((result) => ('problems' in result ? [result] : [])),
+    connections,
+  };
+}
+
+async function readHost(
+  cluster: Cluster,
+  host: Host,
+  options: SurveyOptions,
+  connections: Map<string, Connection>,
+): Promise<SeenHost | UnseenHost> {
+  let connection: Connection | undefined;
+  let kept = false;
+  options.onEvent?.({ type: 'reading', host: host.name });
+  try {
+    options.signal?.throwIfAborted();
+    connection = await options.transport.connect(
+      { name: host.name, ssh: host.ssh },
+      { phase: 'connect', ...(options.signal ? { signal: options.signal } : {}) },
+    );
+    let desired: StagedResource[] = [];
+    const answer = await observe(connection, {
+      facts: factGroups(host, cluster),
+      desire: (facts) => {
+        const wanted = desire(cluster, host.name, facts);
+        desired = [...wanted, ...removals(parseManifest(facts.manifest), wanted)];
+        return desired.map(({ resource }) => resource);
+      },
+      timeout: options.timeout,
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    if (options.keep) {
+      connections.set(host.name, connection);
+      kept = true;
+    }
+    options.onEvent?.({ type: 'read', host: host.name });
+    return { host, facts: answer.facts, desired, states: answer.states };
+  } catch (error) {
+    if (options.signal?.aborted || !(error instanceof LvsctlError)) throw error;
+    options.onEvent?.({ type: 'unread', host: host.name, problems: error.problems });
+    return { host, problems: error.problems };
+  } finally {
+    if (!kept) await connection?.close();
+  }
+}
+
+/** The facts that this host's desire needs: asking for less is faster. */
+function factGroups(host: Host, cluster: Cluster): FactGroup[] {
+  const isRealServer = cluster.services.some((service) => service.realServers.some((real) => real.host === host.name));
+  return host.interfaces.length > 0 || isRealServer ? ['network'] : [];
+}
+
+/**
+ * The hosts that a command is about.
+ * @throws CLI-UNKNOWN-HOST where `--limit` names a host that isn't one, or isn't managed
+ */
+export function chooseHosts(cluster: Cluster, limit: readonly string[] | undefined): Host[] {
+  const managed = cluster.hosts.filter((host) => host.managed);
+  if (limit === undefined) return managed;
+  const known = new Set(managed.map((host) => host.name));
+  const unknown = limit.filter((name) => !known.has(name));
+  if (unknown.length > 0) {
+    throw failure({
+      code: 'CLI-UNKNOWN-HOST',
+      place: { kind: 'none' },
+      what: `--limit names ${unknown.join(', ')}, not among the hosts that this inventory manages`,
+      next: `It manages: ${[...known].join(', ')}.`,
+    });
+  }
+  return managed.filter((host) => limit.includes(host.name));
+}
