@@ -1,0 +1,132 @@
+import { applyPlan, type ApplyEvent, type ApplyResult, refuseUnseen } from '../apply/apply.ts';
+import { failure } from '../errors/index.ts';
+import { ENGINE_VERSION } from '../host/index.ts';
+import { inventoryFingerprint, loadCluster } from '../inventory/index.ts';
+import { readPlan } from '../plan/file.ts';
+import { isEmpty, type Plan } from '../plan/plan.ts';
+import { planText } from '../report/plan-text.ts';
+import { resultText } from '../report/result-text.ts';
+import type { Connection, Transport } from '../transport/types.ts';
+import { aim, aimAtLab, confirm, type HostOptions, transportFor } from './context.ts';
+import { makePlan } from './make-plan.ts';
+import { EXIT, type Output } from './output.ts';
+
+export interface ApplyOptions extends HostOptions {
+  yes?: boolean;
+  skipUnreachable?: boolean;
+  stepTimeout: number;
+}
+
+/** `lvsctl apply PLANFILE`: does exactly what a saved plan says. */
+export async function applySaved(file: string, options: ApplyOptions, output: Output, signal: AbortSignal): Promise<number> {
+  const plan = readPlan(file, ENGINE_VERSION);
+  refuseUnseen(plan, options.skipUnreachable === true);
+  refuseOtherInventory(plan);
+  if (isEmpty(plan)) {
+    output.print('The plan changes nothing.');
+    output.emit('applied', { hosts: [] });
+    return EXIT.done;
+  }
+  const lab = plan.lab ? (await aimAtLab(loadCluster([plan.inventory.file]))).lab : undefined;
+  const transport = await transportFor(options, output, lab);
+  try {
+    return await run(plan, transport, undefined, options, output, signal);
+  } finally {
+    await transport.close();
+  }
+}
+
+/** `lvsctl apply -i …`: plans, shows, asks, and applies what was shown. */
+export async function applyInventory(options: ApplyOptions, output: Output, signal: AbortSignal): Promise<number> {
+  if (options.yes !== true && !output.interactive) {
+    throw failure({
+      code: 'CLI-NO-TERMINAL',
+      place: { kind: 'none' },
+      what: 'there is no terminal to ask on, so nothing was changed',
+      next: 'Say --yes, or save a plan (lvsctl plan --out FILE), look at it, and apply that (lvsctl apply FILE).',
+    });
+  }
+  const target = await aim(options, output);
+  let connections: Map<string, Connection> | undefined;
+  try {
+    const { plan, survey } = await makePlan(target, options, output, { keep: true, signal });
+    connections = survey.connections;
+    output.print(planText(plan, output.paint));
+    output.emit('plan', { plan });
+    if (output.json) output.problems(plan.unseen.flatMap(({ problems }) => problems));
+    refuseUnseen(plan, options.skipUnreachable === true);
+    if (isEmpty(plan)) {
+      output.emit('applied', { hosts: [] });
+      return EXIT.done;
+    }
+    if (options.yes !== true && !(await confirm('\nApply this plan?'))) {
+      output.print('Nothing was changed.');
+      return EXIT.done;
+    }
+    return await run(plan, target.transport, connections, options, output, signal);
+  } finally {
+    await Promise.all([...(connections?.values() ?? [])].map((connection) => connection.close()));
+    await target.transport.close();
+  }
+}
+
+/** A plan for an inventory that has changed since would bring about what nobody describes any more. */
+function refuseOtherInventory(plan: Plan): void {
+  const now = inventoryFingerprint(loadCluster([plan.inventory.file], { cluster: plan.cluster }));
+  if (now === plan.inventory.fingerprint) return;
+  throw failure({
+    code: 'PLAN-INVENTORY-CHANGED',
+    place: { kind: 'file', file: plan.inventory.file },
+    what: 'the inventory was changed after this plan was made',
+    next: 'Nothing was changed. Make a new plan: lvsctl plan --out FILE.',
+  });
+}
+
+async function run(
+  plan: Plan,
+  transport: Transport,
+  connections: Map<string, Connection> | undefined,
+  options: ApplyOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<number> {
+  const phase = await output.progress.phase(
+    'Applying',
+    plan.steps.map((step) => step.id),
+  );
+  const result = await applyPlan(plan, {
+    transport,
+    ...(connections === undefined ? {} : { connections }),
+    parallel: options.parallel,
+    timeout: options.timeout,
+    stepTimeout: options.stepTimeout,
+    signal,
+    onEvent: (event) => {
+      showEvent(event, phase);
+      if (event.type === 'op-done') output.emit('op', event);
+    },
+  }).finally(() => phase.end());
+  output.print(resultText(result, output.paint));
+  output.emit('applied', { hosts: result.hosts, steps: Object.fromEntries(result.steps), interrupted: result.interrupted });
+  output.problems(result.hosts.flatMap((host) => host.problems));
+  return exitCode(result);
+}
+
+function showEvent(event: ApplyEvent, phase: { update(i: string, t: string): void; done(i: string, t?: string): void; failed(i: string, t?: string): void }): void {
+  switch (event.type) {
+    case 'step-started':
+      return phase.update(event.step, 'running');
+    case 'op-done':
+      return phase.update(event.step, `${event.done} of ${event.of}, ${event.op.replaceAll('_', ' ')}`);
+    case 'step-ended':
+      return event.outcome === 'done' ? phase.done(event.step) : phase.failed(event.step, event.outcome);
+    case 'checking':
+    case 'reading-back':
+      return;
+  }
+}
+
+function exitCode(result: ApplyResult): number {
+  if (result.interrupted) return EXIT.interrupted;
+  return result.hosts.every((host) => host.status === 'done') ? EXIT.done : EXIT.error;
+}

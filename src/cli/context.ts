@@ -1,0 +1,100 @@
+import { createInterface } from 'node:readline/promises';
+import { failure } from '../errors/index.ts';
+import { inventoryFingerprint, loadCluster } from '../inventory/index.ts';
+import type { Cluster } from '../inventory/model.ts';
+import type { Lab } from '../lab/index.ts';
+import { createTransport } from '../transport/index.ts';
+import type { Transport } from '../transport/types.ts';
+import type { Output } from './output.ts';
+
+/** Options that commands which reach hosts share. */
+export interface HostOptions {
+  inventory: string[];
+  cluster?: string;
+  limit?: string[];
+  lab?: boolean;
+  transport: 'node-ssh' | 'openssh' | 'local';
+  parallel: number;
+  acceptNewHostKeys?: boolean;
+  connectTimeout: number;
+  timeout: number;
+}
+
+/** A loaded cluster, aimed at its real hosts or at its lab. */
+export interface Aim {
+  cluster: Cluster;
+  /** Digest of the inventory as resolved, before it was aimed at a lab. */
+  fingerprint: string;
+  lab?: Lab;
+  transport: Transport;
+}
+
+/** Loads the inventory and makes the transport that reaches its hosts (or its lab's machines, with `--lab`). */
+export async function aim(options: HostOptions, output: Output): Promise<Aim> {
+  const described = loadCluster(options.inventory, options.cluster === undefined ? {} : { cluster: options.cluster });
+  const fingerprint = inventoryFingerprint(described);
+  if (!options.lab) return { cluster: described, fingerprint, transport: await transportFor(options, output) };
+  const { lab, cluster } = await aimAtLab(described);
+  return { cluster, fingerprint, lab, transport: await transportFor(options, output, lab) };
+}
+
+/** Replaces every host's SSH settings by those of the inventory's running lab. */
+export async function aimAtLab(cluster: Cluster): Promise<{ cluster: Cluster; lab: Lab }> {
+  const { labFind } = await import('../lab/index.ts');
+  const lab = await labFind(cluster);
+  if (lab === undefined) {
+    throw failure({
+      code: 'LAB-NOT-UP',
+      place: { kind: 'none' },
+      what: `the lab of ${cluster.name} is not up`,
+      next: `Start it: lvsctl lab up -i ${cluster.file}`,
+    });
+  }
+  const hosts = cluster.hosts.map((host) => ({ ...host, ssh: lab.sshFor(host.name) }));
+  return { cluster: { ...cluster, hosts }, lab };
+}
+
+/** The transport that the options ask for. */
+export async function transportFor(
+  options: Pick<HostOptions, 'transport' | 'acceptNewHostKeys' | 'connectTimeout'>,
+  output: Output,
+  lab?: Lab,
+): Promise<Transport> {
+  return createTransport(options.transport, {
+    connectTimeout: options.connectTimeout,
+    acceptNewHostKeys: options.acceptNewHostKeys === true,
+    ...(output.interactive ? { prompt: askHidden } : {}),
+    ...(lab === undefined
+      ? {}
+      : {
+          socket: (target) => lab.openStream(target.name),
+          proxyCommand: (target) => lab.proxyCommand(target.name),
+        }),
+  });
+}
+
+/** Asks on the terminal without showing what is typed. */
+export async function askHidden(question: string): Promise<string> {
+  const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: true });
+  // readline echoes through this private hook; writing the prompt first and muting it hides the answer.
+  process.stderr.write(question);
+  const muted = reader as unknown as { _writeToOutput: (text: string) => void };
+  muted._writeToOutput = () => undefined;
+  try {
+    return await reader.question('');
+  } finally {
+    reader.close();
+    process.stderr.write('\n');
+  }
+}
+
+/** Asks a yes-or-no question; anything but y or yes is no. */
+export async function confirm(question: string): Promise<boolean> {
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await reader.question(`${question} [y/N] `);
+    return /^y(es)?$/iu.test(answer.trim());
+  } finally {
+    reader.close();
+  }
+}

@@ -1,0 +1,224 @@
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { VERSION } from './version.ts';
+
+/** The options that every command takes. */
+interface Common {
+  json?: boolean;
+}
+
+/** What a command is: options in, exit code out. */
+type Run = (output: import('./output.ts').Output, signal: AbortSignal) => Promise<number>;
+
+/** Runs a command with its output, Ctrl-C and errors taken care of, and sets the exit code. */
+async function act(options: Common, run: Run): Promise<void> {
+  const { makeOutput, reportError, EXIT } = await import('./output.ts');
+  const output = makeOutput(options.json === true);
+  const controller = new AbortController();
+  let presses = 0;
+  const stop = (): void => {
+    presses += 1;
+    if (presses > 2) process.exit(EXIT.interrupted);
+    if (presses === 1) output.progress.note('Stopping at the next safe point (Ctrl-C twice more: at once) …');
+    controller.abort();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  // A closed pipe (lvsctl plan | head) ends the program quietly.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  let code: number;
+  try {
+    code = await run(output, controller.signal);
+  } catch (error) {
+    code = reportError(error, output, controller.signal.aborted);
+  }
+  process.off('SIGINT', stop);
+  process.off('SIGTERM', stop);
+  process.exitCode = code;
+}
+
+const list = (value: string): string[] => value.split(',').filter((item) => item !== '');
+const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value];
+
+function positive(value: string): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('It must be a whole number above 0.');
+  return number;
+}
+
+const inventory = (): Option =>
+  new Option('-i, --inventory <file>', 'inventory: a file, several (say it again), or a folder').argParser(collect);
+const cluster = (): Option => new Option('--cluster <name>', 'which cluster, where the inventory holds several');
+const json = (): Option => new Option('--json', 'JSON lines instead of text');
+
+function withHosts(command: Command): Command {
+  return command
+    .addOption(inventory())
+    .addOption(cluster())
+    .addOption(new Option('--limit <hosts>', 'only these hosts, separated by commas').argParser(list))
+    .option('--lab', "aim at the inventory's lab in place of its real hosts")
+    .addOption(
+      new Option('--transport <way>', 'how hosts are reached').choices(['node-ssh', 'openssh', 'local']).default('node-ssh'),
+    )
+    .addOption(new Option('--parallel <n>', 'hosts at once').argParser(positive).default(50))
+    .option('--accept-new-host-keys', 'trust hosts that are not yet in known_hosts, and remember them')
+    .addOption(new Option('--connect-timeout <seconds>', 'time to connect').argParser(positive).default(15))
+    .addOption(new Option('--timeout <seconds>', 'time to read a host').argParser(positive).default(60))
+    .addOption(json());
+}
+
+/** The command line. Each command's code is loaded when it is given. */
+export function makeProgram(): Command {
+  const program = new Command('lvsctl')
+    .description('Deploys Linux Virtual Server clusters from one inventory.')
+    .version(VERSION, '-V, --version')
+    .showHelpAfterError('(lvsctl --help shows what there is)')
+    .showSuggestionAfterError()
+    .enablePositionalOptions();
+
+  program
+    .command('validate')
+    .description('check the inventory; touches no host')
+    .addOption(inventory())
+    .addOption(cluster())
+    .addOption(json())
+    .action(async (options) =>
+      act(options, async (output) =>
+        (await import('./validate.ts')).validateCommand(withInventory(options), output),
+      ),
+    );
+
+  withHosts(program.command('plan'))
+    .description('show what would change, host by host; changes nothing')
+    .option('--out <file>', 'save the plan, for lvsctl apply <file>')
+    .option('--detailed-exitcode', 'exit 2 when there are changes')
+    .action(async (options) =>
+      act(options, async (output, signal) =>
+        (await import('./plan.ts')).planCommand(withInventory(options), output, signal),
+      ),
+    );
+
+  withHosts(program.command('apply'))
+    .description('bring the hosts to what the inventory describes, or run a saved plan')
+    .argument('[planfile]', 'a plan saved by lvsctl plan --out')
+    .option('--yes', 'do not ask')
+    .option('--skip-unreachable', 'leave out hosts that cannot be reached')
+    .addOption(new Option('--step-timeout <seconds>', 'time for one step on a host').argParser(positive).default(600))
+    .action(async (planfile: string | undefined, options) =>
+      act(options, async (output, signal) => {
+        const { applyInventory, applySaved } = await import('./apply.ts');
+        return planfile === undefined
+          ? applyInventory(withInventory(options), output, signal)
+          : applySaved(planfile, withInventory(options), output, signal);
+      }),
+    );
+
+  withHosts(program.command('verify'))
+    .description('ask the cluster for traffic and say which hop fails')
+    .addOption(new Option('--requests <n>', 'requests from each client to each VIP').argParser(positive).default(40))
+    .action(async (options) =>
+      act(options, async (output, signal) =>
+        (await import('./verify.ts')).verifyCommand(withInventory(options), output, signal),
+      ),
+    );
+
+  const lab = program.command('lab').description('rehearse the inventory as real kernels on this machine');
+  for (const [name, about] of [
+    ['up', "start the inventory's machines"],
+    ['down', 'end them and forget their disks'],
+    ['status', 'say what runs'],
+  ] as const) {
+    lab
+      .command(name)
+      .description(about)
+      .addOption(inventory())
+      .addOption(cluster())
+      .addOption(json())
+      .action(async (options) =>
+        act(options, async (output, signal) =>
+          (await import('./lab.ts')).labCommand(name, withInventory(options), output, signal),
+        ),
+      );
+  }
+  lab
+    .command('ssh')
+    .description('open a shell on a machine of the lab')
+    .argument('<host>')
+    .addOption(inventory())
+    .addOption(cluster())
+    .action(async (host: string, options) =>
+      act(options, async (output) => (await import('./lab.ts')).labSsh(host, withInventory(options), output)),
+    );
+  lab
+    .command('run')
+    .description('run a command on a machine of the lab, passing on its output and exit code')
+    .argument('<host>')
+    .argument('<command...>')
+    .passThroughOptions()
+    .addOption(inventory())
+    .addOption(cluster())
+    .action(async (host: string, command: string[], options) =>
+      act(options, async (output) => (await import('./lab.ts')).labRun(host, command, withInventory(options), output)),
+    );
+  lab
+    .command('power')
+    .description("cut or give a machine's power: the process ends as if the plug were pulled")
+    .argument('<what>', 'off, on or cycle')
+    .argument('[host]', 'one machine; all when left out')
+    .addOption(inventory())
+    .addOption(cluster())
+    .addOption(json())
+    .action(async (what: string, host: string | undefined, options) =>
+      act(options, async (output, signal) =>
+        (await import('./lab.ts')).labPower(what, host, withInventory(options), output, signal),
+      ),
+    );
+  lab
+    .command('stream', { hidden: true })
+    .argument('<socket>')
+    .argument('<host>')
+    .argument('[port]')
+    .action(async (socket: string, host: string, port: string | undefined) => {
+      await (await import('../lab/stream.ts')).main(socket, host, Number(port ?? 22));
+    });
+  lab
+    .command('supervisor', { hidden: true })
+    .argument('<folder>')
+    .action(async (folder: string) => {
+      await (await import('../lab/supervisor.ts')).main(folder);
+    });
+
+  program
+    .command('demo')
+    .description('the whole story on real kernels: lab, plan, apply, traffic, power cut')
+    .addOption(inventory())
+    .action(async (options) =>
+      act(options, async (output, signal) => (await import('./demo.ts')).demoCommand(options, output, signal)),
+    );
+
+  return program;
+}
+
+function withInventory<O extends { inventory?: string[] }>(options: O): O & { inventory: string[] } {
+  return { ...options, inventory: options.inventory ?? ['lvs.yaml'] };
+}
+
+/** Runs the command line of this process. */
+export async function main(argv: readonly string[]): Promise<void> {
+  if (argv.length === 3 && (argv[2] === '--version' || argv[2] === '-V')) {
+    process.stdout.write(`${VERSION}\n`);
+    return;
+  }
+  const program = makeProgram();
+  if (argv[2] === 'completion' || argv[2] === 'complete') (await import('./completion.ts')).addCompletion(program);
+  else program.command('completion').description('print the completion script of a shell: bash, zsh, fish, powershell');
+  await program.parseAsync([...argv]);
+}
+
+function isEntry(): boolean {
+  const [, script] = process.argv;
+  return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url);
+}
+
+if (isEntry()) await main(process.argv);

@@ -1,0 +1,45 @@
+import { ENGINE_VERSION } from '../host/index.ts';
+import { buildPlan } from '../plan/build.ts';
+import type { Plan } from '../plan/plan.ts';
+import { chooseHosts, type Survey, survey } from '../survey/survey.ts';
+import type { Aim, HostOptions } from './context.ts';
+import type { Output } from './output.ts';
+
+/** Reads the hosts and makes the plan, showing progress. */
+export async function makePlan(
+  aim: Aim,
+  options: HostOptions,
+  output: Output,
+  extra: { keep: boolean; signal?: AbortSignal },
+): Promise<{ plan: Plan; survey: Survey }> {
+  const hosts = chooseHosts(aim.cluster, options.limit);
+  const phase = await output.progress.phase(
+    'Reading hosts',
+    hosts.map((host) => host.name),
+  );
+  const read = await survey(aim.cluster, hosts, {
+    transport: aim.transport,
+    parallel: options.parallel,
+    timeout: options.timeout,
+    keep: extra.keep,
+    ...(extra.signal ? { signal: extra.signal } : {}),
+    onEvent: (event) => {
+      switch (event.type) {
+        case 'reading':
+          return phase.update(event.host, 'reading');
+        case 'read':
+          return phase.done(event.host, 'read');
+        case 'unread':
+          return phase.failed(event.host, `not read: ${event.problems.map((problem) => problem.code).join(', ')}`);
+      }
+    },
+  }).finally(() => phase.end());
+  const context = {
+    cluster: aim.cluster,
+    fingerprint: aim.fingerprint,
+    engine: ENGINE_VERSION,
+    lab: options.lab === true,
+    created: new Date().toISOString(),
+  };
+  return { plan: buildPlan(context, read.seen, read.unseen), survey: read };
+}

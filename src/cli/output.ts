@@ -1,0 +1,67 @@
+import { LvsctlError, type Problem } from '../errors/index.ts';
+import { makePaint, type Paint, wantsColour } from '../report/paint.ts';
+import { problemText } from '../report/problem-text.ts';
+import { jsonProgress, liveProgress, plainProgress, type Progress } from '../report/progress.ts';
+
+/** Where a command's words go: results on stdout, progress and errors on stderr; with `--json`, all as lines on stdout. */
+export interface Output {
+  json: boolean;
+  /** Whether a question can be asked: stdin and stderr are a terminal. */
+  interactive: boolean;
+  paint: Paint;
+  progress: Progress;
+  /** A result for a person; nothing with `--json`. */
+  print(text: string): void;
+  /** A result for a machine; nothing without `--json`. */
+  emit(event: string, data: object): void;
+  problems(problems: readonly Problem[]): void;
+}
+
+/** Makes the output for this process's streams. */
+export function makeOutput(json: boolean): Output {
+  const paint = makePaint(!json && wantsColour(process.stdout, process.env));
+  const errorPaint = makePaint(wantsColour(process.stderr, process.env));
+  const out = (line: string): void => void process.stdout.write(`${line}\n`);
+  const err = (line: string): void => void process.stderr.write(`${line}\n`);
+  const live = process.stderr.isTTY === true && process.stdout.isTTY === true && process.env.TERM !== 'dumb';
+  return {
+    json,
+    interactive: process.stdin.isTTY === true && process.stderr.isTTY === true && !json,
+    paint,
+    progress: json ? jsonProgress(out) : live && !process.env.NO_COLOR ? liveProgress(errorPaint, err) : plainProgress(err),
+    print: (text) => {
+      if (!json) out(text);
+    },
+    emit: (event, data) => {
+      if (json) out(JSON.stringify({ v: 1, event, ...data }));
+    },
+    problems: (problems) => {
+      for (const problem of problems) {
+        if (json) out(JSON.stringify({ v: 1, event: 'error', ...problem }));
+        else err(problemText(problem, errorPaint));
+      }
+    },
+  };
+}
+
+/** Exit codes of every command (README, "Exit codes"). */
+export const EXIT = { done: 0, error: 1, changes: 2, findings: 3, interrupted: 130 } as const;
+
+/** Prints what ended a command and gives its exit code. Unknown errors are bugs: they show their stack. */
+export function reportError(error: unknown, output: Output, interrupted: boolean): number {
+  if (error instanceof LvsctlError) {
+    output.problems(error.problems);
+    return interrupted ? EXIT.interrupted : error.exitCode;
+  }
+  if (interrupted) return EXIT.interrupted;
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  output.problems([
+    {
+      code: 'LVSCTL-BUG',
+      place: { kind: 'none' },
+      what: `lvsctl itself failed: ${stack}`,
+      next: 'Please report this with the command that you gave.',
+    },
+  ]);
+  return EXIT.error;
+}
