@@ -1,0 +1,59 @@
+import { LvsctlError } from '../errors/index.ts';
+import type { Connection } from '../transport/types.ts';
+import type { Check } from '../verify/judge.ts';
+import { clientsOf, verify } from '../verify/verify.ts';
+import { type Aim, aim, type HostOptions } from './context.ts';
+import { makePlan } from './make-plan.ts';
+import { EXIT, type Output } from './output.ts';
+
+export interface VerifyOptions extends HostOptions {
+  requests: number;
+}
+
+/** `lvsctl verify`: asks hosts and VIPs for traffic and says which hop fails. Changes nothing. */
+export async function verifyCommand(options: VerifyOptions, output: Output, signal: AbortSignal): Promise<number> {
+  const target = await aim(options, output);
+  const connections = new Map<string, Connection>();
+  try {
+    const { plan, survey } = await makePlan(target, options, output, { keep: true, signal });
+    for (const [host, connection] of survey.connections) connections.set(host, connection);
+    await connectClients(target, connections, output);
+    output.progress.note('Asking real servers and VIPs …');
+    const checks = await verify({
+      cluster: target.cluster,
+      seen: survey.seen,
+      plan,
+      connections,
+      requests: options.requests,
+      onCheck: (check) => output.emit('check', check),
+    });
+    output.print(checksText(checks, output));
+    return checks.some((check) => check.status === 'failed') || plan.unseen.length > 0 ? EXIT.error : EXIT.done;
+  } finally {
+    await Promise.all([...connections.values()].map((connection) => connection.close()));
+    await target.transport.close();
+  }
+}
+
+async function connectClients(target: Aim, connections: Map<string, Connection>, output: Output): Promise<void> {
+  for (const client of clientsOf(target.cluster)) {
+    try {
+      connections.set(client.name, await target.transport.connect({ name: client.name, ssh: client.ssh }, { phase: 'connect' }));
+    } catch (error) {
+      if (!(error instanceof LvsctlError)) throw error;
+      output.problems(error.problems);
+    }
+  }
+}
+
+function checksText(checks: readonly Check[], output: Output): string {
+  const { paint } = output;
+  const marks = { ok: paint.added('ok     '), failed: paint.removed('FAILED '), unknown: paint.changed('unknown') };
+  const lines = checks.map((check) => `${marks[check.status]}  ${check.hop}\n           ${paint.faint(check.detail)}`);
+  const first = checks.find((check) => check.status === 'failed');
+  const end =
+    first === undefined
+      ? paint.added(`Verified: ${checks.length} checks, none failed.`)
+      : paint.removed(`Failed, first at: ${first.hop}`);
+  return [...lines, '', end].join('\n');
+}
