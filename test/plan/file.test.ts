@@ -1,0 +1,77 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LvsctlError } from '../../src/errors/index.ts';
+import { readPlan, writePlan } from '../../src/plan/file.ts';
+import type { Plan } from '../../src/plan/plan.ts';
+
+const plan: Plan = {
+  format: 'lvsctl-plan',
+  version: 1,
+  engine: '1',
+  created: '2026-01-01T00:00:00.000Z',
+  cluster: 'c',
+  inventory: { file: '/c.yaml', fingerprint: 'f' },
+  lab: false,
+  hosts: [],
+  unseen: [],
+  steps: [],
+  warnings: [],
+};
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lvsctl-plan-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function codeOf(run: () => unknown): string | undefined {
+  try {
+    run();
+  } catch (error) {
+    return error instanceof LvsctlError ? error.problems[0]?.code : String(error);
+  }
+  return undefined;
+}
+
+describe('a saved plan', () => {
+  it('comes back as it was, readable by its owner alone', () => {
+    const file = join(folder, 'p');
+    writePlan(file, plan);
+    expect(readPlan(file, '1')).toEqual(plan);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('is refused when it is cut off at any byte', () => {
+    const file = join(folder, 'p');
+    writePlan(file, plan);
+    const text = readFileSync(file, 'utf8').trimEnd();
+    for (let length = 0; length < text.length; length += 1) {
+      writeFileSync(file, text.slice(0, length));
+      expect(codeOf(() => readPlan(file, '1')), `cut at ${length}`).toBe('PLAN-DAMAGED');
+    }
+  });
+
+  it.each([
+    ['another plan version', { ...plan, version: 2 }, 'PLAN-VERSION'],
+    ['another host program', { ...plan, engine: '0' }, 'PLAN-VERSION'],
+    ['another format', { ...plan, format: 'x' }, 'PLAN-DAMAGED'],
+  ])('is refused for %s', (_name, other, code) => {
+    const file = join(folder, 'p');
+    writePlan(file, other as Plan);
+    expect(codeOf(() => readPlan(file, '1'))).toBe(code);
+  });
+
+  it('is refused after it was edited', () => {
+    const file = join(folder, 'p');
+    writePlan(file, plan);
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"cluster":"c"', '"cluster":"d"'));
+    expect(codeOf(() => readPlan(file, '1'))).toBe('PLAN-DAMAGED');
+  });
+
+  it('says so when there is none, or when it can not be written', () => {
+    expect(codeOf(() => readPlan(join(folder, 'none'), '1'))).toBe('PLAN-NOT-FOUND');
+    expect(codeOf(() => writePlan(join(folder, 'no', 'folder'), plan))).toBe('PLAN-NOT-WRITTEN');
+  });
+});
