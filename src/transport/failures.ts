@@ -31,7 +31,10 @@ export type SshCode =
 /** An error of the transport: stable code, host and phase, what happened, what to do next. */
 export function sshFailure(whom: Whom, code: SshCode, what: string, next: string, cause?: unknown): LvsctlError {
   const exitCode = code === 'SSH-INTERRUPTED' ? 130 : 1;
-  return failure({ code, place: { kind: 'host', host: whom.host, phase: whom.phase }, what, next }, { cause, exitCode });
+  return failure(
+    { code, place: { kind: 'host', host: whom.host, phase: whom.phase }, what, next },
+    { cause, exitCode },
+  );
 }
 
 /** The connection is gone although nobody closed it. */

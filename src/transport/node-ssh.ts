@@ -1,0 +1,229 @@
+/** The default transport: node-ssh (over ssh2). The only importer of node-ssh; what it leaves open is closed here. */
+
+import type { Duplex } from 'node:stream';
+import { type Config, NodeSSH } from 'node-ssh';
+import { LvsctlError } from '../errors/index.ts';
+import { type Link, linkOf } from './channels.ts';
+import { connectionOf } from './connection.ts';
+import { dialCommand, dialTcp } from './dial.ts';
+import {
+  dialFailure,
+  errorCode,
+  interruptedFailure,
+  printable,
+  sshFailure,
+  timeoutFailure,
+  type Whom,
+} from './failures.ts';
+import { hostKeyFiles } from './host-keys.ts';
+import { parseJumps } from './jumps.ts';
+import { keyRing } from './keys.ts';
+import { login, type Shared, type Start } from './login.ts';
+import type { TransportOptions } from './options.ts';
+import { retryStart, type Try } from './retry.ts';
+import { secretsOf } from './secrets.ts';
+import { type HostConfig, sshConfigs } from './ssh-config.ts';
+import type { Target, Transport } from './types.ts';
+
+/** More hops than anybody has; a host that is its own jump host is found before. */
+const MAX_HOPS = 8;
+/** Milliseconds for which a jump host that failed isn't tried again for other hosts behind it. */
+const JUMP_FAILURE_KEPT = 15_000;
+
+/**
+ * Connections by node-ssh. Host keys are always verified; see `options.ts` for what can be told.
+ * `connect` throws LvsctlErrors with the codes `SSH-…`.
+ */
+export function nodeSshTransport(options: TransportOptions = {}): Transport {
+  const environment = options.environment ?? process.env;
+  const secrets = secretsOf(environment, options.prompt);
+  const shared: Shared = {
+    hostKeys: hostKeyFiles(),
+    ring: keyRing(secrets),
+    secrets,
+    acceptNewHostKeys: options.acceptNewHostKeys ?? false,
+  };
+  const configs = sshConfigs(options);
+  const jumps = new Map<string, Promise<Link>>();
+
+  /** A connection to `target`; `via` are the hops before it when they are given, `way` the names gone through to get here. */
+  const reach = async (
+    target: Target,
+    via: readonly Target[] | undefined,
+    way: readonly string[],
+    whom: Whom,
+    signal: AbortSignal | undefined,
+  ): Promise<Link> => {
+    const config = await configs.resolve(target, whom);
+    const hops = via ?? hopsOf(config, whom);
+    if (way.length > MAX_HOPS || way.includes(idOf(config)))
+      throw jumpFailure(whom, `the jump hosts go round in a circle at ${config.hostname}`);
+    const onward = [...way, idOf(config)];
+    const last = hops.at(-1);
+    const before =
+      last === undefined
+        ? undefined
+        : () => jump(last, hops.length > 1 ? hops.slice(0, -1) : undefined, onward, whom, signal);
+    return establish(target, config, before, whom, signal);
+  };
+
+  /** A jump host's connection, shared by all that go through it. */
+  const jump = async (
+    target: Target,
+    via: readonly Target[] | undefined,
+    way: readonly string[],
+    whom: Whom,
+    signal: AbortSignal | undefined,
+  ): Promise<Link> => {
+    const id = JSON.stringify([target.ssh, via?.map((hop) => hop.ssh)]);
+    for (;;) {
+      const shared = jumps.get(id) ?? dialJump(id, () => reach(target, via, way, whom, signal));
+      const link = await shared.catch((error: unknown) => {
+        throw through(target, whom, error);
+      });
+      if (link.alive()) return link;
+      if (jumps.get(id) === shared) jumps.delete(id);
+    }
+  };
+
+  const dialJump = (id: string, dial: () => Promise<Link>): Promise<Link> => {
+    const dialed = dial();
+    jumps.set(id, dialed);
+    const forget = () => {
+      if (jumps.get(id) === dialed) jumps.delete(id);
+    };
+    dialed.catch(() => setTimeout(forget, JUMP_FAILURE_KEPT).unref());
+    return dialed;
+  };
+
+  const hopsOf = (config: HostConfig, whom: Whom): Target[] => {
+    if (config.proxyJump === undefined) return [];
+    const hops = parseJumps(config.proxyJump);
+    if (!hops) throw jumpFailure(whom, `${printable(config.proxyJump)} is no jump host`);
+    return hops.map((hop) => options.inventoryHost?.(hop.name) ?? hop);
+  };
+
+  const establish = (
+    target: Target,
+    config: HostConfig,
+    before: (() => Promise<Link>) | undefined,
+    whom: Whom,
+    signal: AbortSignal | undefined,
+  ): Promise<Link> => {
+    const where = `${config.hostname} port ${config.port}`;
+    const timeout = options.connectTimeout ?? config.connectTimeout ?? 10;
+    const keepalive = options.keepalive ?? config.keepalive ?? { interval: 15, count: 3 };
+    let types: readonly string[] = [];
+    const attempt = async (): Promise<Try<Link>> => {
+      const stop = new AbortController();
+      const aborted = () => stop.abort(interruptedFailure(whom));
+      if (signal?.aborted) throw interruptedFailure(whom);
+      signal?.addEventListener('abort', aborted, { once: true });
+      try {
+        for (;;) {
+          const dialed = await open(target, config, before, timeout, whom, where, stop.signal);
+          if (dialed.kind === 'dropped') return dialed;
+          const stream = dialed.value;
+          const outcome = await login({
+            start,
+            stream,
+            config,
+            types,
+            shared,
+            whom,
+            where,
+            timeout,
+            keepalive,
+            signal: stop.signal,
+          });
+          if (outcome.kind === 'ready') return { kind: 'made', value: linkOf(outcome.client, stream) };
+          if (outcome.kind === 'dropped') return outcome;
+          types = outcome.types;
+        }
+      } finally {
+        signal?.removeEventListener('abort', aborted);
+      }
+    };
+    return retryStart(attempt, options.retry ?? { attempts: 12, seconds: 60 }, whom, where, signal);
+  };
+
+  /** The stream to a host: the lab's, a jump host's, a ProxyCommand's, or TCP. */
+  const open = async (
+    target: Target,
+    config: HostConfig,
+    before: (() => Promise<Link>) | undefined,
+    timeout: number,
+    whom: Whom,
+    where: string,
+    signal: AbortSignal,
+  ): Promise<Try<Duplex>> => {
+    if (before) {
+      const link = await before();
+      return link.forward(config.hostname, config.port).then(made, (error: unknown) => {
+        throw jumpFailure(
+          whom,
+          `the jump host can't reach ${where}: ${error instanceof Error ? printable(error.message) : 'unknown'}`,
+        );
+      });
+    }
+    if (options.socket) return made(await options.socket(target));
+    if (config.proxyCommand !== undefined) return made(dialCommand(config.proxyCommand, () => {}));
+    const stop = AbortSignal.any([signal, AbortSignal.timeout(timeout * 1000)]);
+    try {
+      return made(await dialTcp(config.hostname, config.port, config.family, stop));
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (stop.aborted) throw timeoutFailure(whom, where, 'the TCP connection');
+      const failure = dialFailure(whom, where, error);
+      if (failure) throw failure;
+      return { kind: 'dropped', why: errorCode(error) ?? 'reset' };
+    }
+  };
+
+  return {
+    async connect(target, { phase, signal }) {
+      const whom = { host: target.name, phase };
+      const link = await reach(target, undefined, [], whom, signal);
+      const config = await configs.resolve(target, whom);
+      return connectionOf(target, config.user, link, secrets);
+    },
+    async close() {
+      const open = [...jumps.values()];
+      jumps.clear();
+      for (const jumped of open) await jumped.then((link) => link.close()).catch(() => {});
+    },
+  };
+}
+
+/** node-ssh starts ssh2 and keeps its client; its own promise is not used, because an agent's refusal would reject it. */
+const start: Start = (config: Config) => {
+  const ssh = new NodeSSH();
+  ssh.connect(config).catch(() => {});
+  const client = ssh.connection;
+  if (!client) throw new Error('node-ssh has made no client');
+  client.on('error', () => {});
+  return client;
+};
+
+function made<T>(value: T): Try<T> {
+  return { kind: 'made', value };
+}
+
+function idOf(config: HostConfig): string {
+  return `${config.user}@${config.hostname}:${config.port}`;
+}
+
+/** A jump host's failure, told for the host behind it. */
+function through(jump: Target, whom: Whom, error: unknown): unknown {
+  if (!(error instanceof LvsctlError)) return error;
+  const problems = error.problems.map((problem) => ({
+    ...problem,
+    place: { kind: 'host' as const, ...whom },
+    what: problem.what.startsWith('jump host ') ? problem.what : `jump host ${jump.name}: ${problem.what}`,
+  }));
+  return new LvsctlError(problems, { cause: error, exitCode: error.exitCode });
+}
+
+function jumpFailure(whom: Whom, what: string) {
+  return sshFailure(whom, 'SSH-JUMP', what, 'Check ssh.jump in the inventory and ProxyJump in your ssh_config.');
+}

@@ -1,0 +1,165 @@
+/**
+ * The system's `ssh`, for what ssh2 can't do: certificates, FIDO keys, GSSAPI. One master connection a host
+ * (ssh_config(5), ControlMaster), its socket in a private folder; sessions are mux clients of it and never connect
+ * by themselves. `ssh` reads the operator's own configuration.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { connectionOf } from './connection.ts';
+import { interruptedFailure, lostFailure, printable, sshFailure, type Whom } from './failures.ts';
+import { opensshArguments } from './openssh-arguments.ts';
+import { judgeMaster } from './openssh-errors.ts';
+import type { TransportOptions } from './options.ts';
+import { retryStart, type Try } from './retry.ts';
+import { secretsOf } from './secrets.ts';
+import type { Raw } from './session.ts';
+import type { Exit, Target, Transport } from './types.ts';
+
+/** What LocalCommand prints once the login is through and the control socket listens. */
+const READY = 'lvsctl-ready';
+/** ssh's exit status for its own errors, which a remote program may have too (ssh(1), "EXIT STATUS"). */
+const SSH_FAILED = 255;
+
+interface Master {
+  exec(command: string, whom: Whom): Promise<Raw>;
+  close(): Promise<void>;
+}
+
+/** Connections by the system's `ssh`. Its jump hosts, keys and known hosts are ssh's own business. */
+export function opensshTransport(options: TransportOptions = {}): Transport {
+  const environment = options.environment ?? process.env;
+  const secrets = secretsOf(environment, options.prompt);
+  const open = new Set<Master>();
+
+  return {
+    async connect(target, { phase, signal }) {
+      const whom = { host: target.name, phase };
+      const where = `${target.ssh.address}${target.ssh.port ? ` port ${target.ssh.port}` : ''}`;
+      const limits = options.retry ?? { attempts: 12, seconds: 60 };
+      const master = await retryStart(() => start(target, options, whom, where, signal), limits, whom, where, signal);
+      open.add(master);
+      const close = async () => {
+        open.delete(master);
+        await master.close();
+      };
+      const user = target.ssh.user ?? userInfo().username;
+      return connectionOf(target, user, { exec: master.exec, close }, secrets);
+    },
+    async close() {
+      await Promise.all([...open].map((master) => master.close()));
+      open.clear();
+    },
+  };
+}
+
+/** One try at a master connection. */
+async function start(
+  target: Target,
+  options: TransportOptions,
+  whom: Whom,
+  where: string,
+  signal: AbortSignal | undefined,
+): Promise<Try<Master>> {
+  if (signal?.aborted) throw interruptedFailure(whom);
+  // Short, because a Unix socket's path may have 104 bytes or less.
+  const folder = mkdtempSync(join(tmpdir(), 'lvsctl-'));
+  const socket = join(folder, 's');
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', removeFolder);
+  const discard = () => {
+    process.removeListener('exit', removeFolder);
+    removeFolder();
+  };
+
+  const args = opensshArguments(target, options);
+  const local = ['-o', 'PermitLocalCommand=yes', '-o', `LocalCommand=echo ${READY}`];
+  const master = execa(
+    'ssh',
+    ['-M', '-N', '-S', socket, '-o', 'ControlPersist=no', ...local, ...args.options, '--', args.host],
+    {
+      stdin: options.interactive ? 'inherit' : 'ignore',
+      env: { ...(options.environment ?? {}), LC_ALL: 'C' },
+      maxBuffer: 256 * 1024,
+      reject: false,
+      ...(signal ? { cancelSignal: signal } : {}),
+    },
+  );
+  let gone = false;
+  const ended = master.then((result) => {
+    gone = true;
+    return result;
+  });
+  const ready = new Promise<'ready'>((resolve) => {
+    master.stdout.on('data', (chunk: Buffer) => {
+      if (chunk.includes(READY)) resolve('ready');
+    });
+  });
+  const first = await Promise.race([ready, ended]);
+  if (first !== 'ready') {
+    discard();
+    if (signal?.aborted) throw interruptedFailure(whom);
+    return judgeMaster(first, whom, where);
+  }
+
+  return {
+    kind: 'made',
+    value: {
+      exec: (command, about) => session(socket, command, about, () => gone),
+      async close() {
+        master.kill('SIGTERM');
+        await ended;
+        discard();
+      },
+    },
+  };
+}
+
+/** One session through the master. */
+async function session(socket: string, command: string, whom: Whom, gone: () => boolean): Promise<Raw> {
+  const lost = () => lostFailure(whom, 'while the program ran');
+  if (gone()) throw lostFailure(whom, 'before the program was started');
+  // Where the master doesn't answer, ssh would connect on its own: this ProxyCommand lets it go nowhere.
+  const nowhere = ['-F', 'none', '-o', 'ControlMaster=no', '-o', 'ProxyCommand=exit 1', '-o', 'BatchMode=yes'];
+  const child = execa('ssh', ['-T', '-S', socket, ...nowhere, '--', 'host', command], {
+    stdin: 'pipe',
+    buffer: false,
+    encoding: 'buffer',
+    reject: false,
+    env: { LC_ALL: 'C' },
+  });
+  let refusal = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    if (refusal.length < 512) refusal += chunk.toString('latin1');
+  });
+  const ended = child.then(async (result): Promise<Exit> => {
+    if (result.exitCode === undefined) throw lost();
+    if (result.exitCode !== SSH_FAILED) return { code: result.exitCode, signal: null };
+    if (/^mux_client_request_session: session request failed/m.test(refusal)) {
+      throw sshFailure(
+        whom,
+        'SSH-BUSY',
+        `the server opened no session: ${printable(refusal)}`,
+        'Check MaxSessions in the sshd_config of the host.',
+      );
+    }
+    const check = await execa('ssh', ['-S', socket, '-O', 'check', '--', 'host'], { reject: false });
+    if (gone() || check.exitCode !== 0) throw lost();
+    return { code: SSH_FAILED, signal: null };
+  });
+  ended.catch(() => {});
+  child.stdin.on('error', () => {});
+  return {
+    stdin: child.stdin,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    ended,
+    // The mux client keeps its stdout open until it exits: then it is known whether the output is whole.
+    cut: () => ended.then(() => undefined).catch((error) => error),
+    kill() {
+      child.kill('SIGTERM');
+      child.stdout.resume();
+    },
+  };
+}
