@@ -1,3 +1,10 @@
+import type { Facts } from '../platform/facts.ts';
+import { expected, sha256 } from './file.ts';
+import { holds } from './holds.ts';
+import { keyOf } from './key.ts';
+import type { Change, FileState, Kind, Op, Shown } from './kind.ts';
+import { sh } from './sh.ts';
+
 /** A NetworkManager profile, in its keyfile and live on its device. */
 export interface ConnectionResource {
   kind: 'connection';
@@ -13,4 +20,214 @@ export interface ConnectionResource {
   };
   /** CIDRs that must be live on the device. */
   addresses: string[];
+}
+
+/** A profile's keyfile and what is live of it. */
+export interface ConnectionState {
+  /** The keyfile at the wanted path, without its content: that may hold other people's secrets. */
+  file: FileState;
+  /** UUID of the profile that is active on the device; null where none is. */
+  active: string | null;
+  /** The active profile's keyfile where that is another file, e.g. one in /run: it would hide ours. */
+  otherFile: string | null;
+  /** Wanted addresses that aren't live. */
+  missing: string[];
+  /** Live addresses that the active profile's keyfile names and the wanted one doesn't. */
+  surplus: string[];
+  /** An earlier activation was begun and not ended. */
+  pending: boolean;
+}
+
+/** NetworkManager profiles. Activation keeps addresses that others (keepalived) put on the device. */
+export const connectionKind: Kind<ConnectionResource, ConnectionState> = {
+  kind: 'connection',
+  ops: ['connection_put', 'connection_activate'],
+  shell: sh`
+observe_connection() {
+  for device in $asked; do
+    [ -e "$R/run/lvsctl/pending/$device" ] && echo "pending $device"
+  done
+  facts_network
+}
+
+# The mark says that the device doesn't have its file's content yet; a reboot, which loads all files, ends it too.
+op_connection_put() {
+  mkdir -p "$R/run/lvsctl/pending" && : >"$R/run/lvsctl/pending/$1" || return 1
+  put "$2" root root 0600
+}
+
+# Whether the device has every address written +CIDR and none written -CIDR; the first that is wrong goes into "wrong".
+addresses_as_wanted() {
+  live=$(ip -o addr show dev "$1")
+  shift
+  for wrong; do
+    case $wrong in
+      +*) case $live in *" \${wrong#+} "*tentative*) return 1 ;; *" \${wrong#+} "*) ;; *) return 1 ;; esac ;;
+      -*) case $live in *" \${wrong#-} "*) return 1 ;; esac ;;
+    esac
+  done
+  return 0
+}
+
+# connection_activate DEVICE UUID FILE OTHERFILE|- +CIDR... -CIDR...
+# Reapply with flag 1 keeps addresses from elsewhere on the device (NetworkManager >= 1.42, D-Bus API, Device.Reapply).
+op_connection_activate() {
+  device=$1
+  uuid=$2
+  file=$3
+  other=$4
+  shift 4
+  mkdir -p "$R/run/lvsctl/pending" && : >"$R/run/lvsctl/pending/$device" || return 1
+  if [ "$other" != - ]; then
+    rm -f "$R$other"
+    nmcli connection load "$R$other" "$file" 2>&1
+  else
+    nmcli connection load "$file" || return 1
+  fi
+  if [ "$(nmcli -g GENERAL.CON-UUID device show "$device")" = "$uuid" ]; then
+    path=$(nmcli -g GENERAL.DBUS-PATH device show "$device") || return 1
+    busctl --quiet call org.freedesktop.NetworkManager "$path" org.freedesktop.NetworkManager.Device Reapply \
+      'a{sa{sv}}tu' 0 0 1 || return 1
+  else
+    nmcli --wait 30 connection up uuid "$uuid" ifname "$device" || return 1
+  fi
+  tries=0
+  until addresses_as_wanted "$device" "$@"; do
+    tries=$((tries + 1))
+    if [ "$tries" -ge 40 ]; then
+      case $wrong in
+        +*) echo "$device still lacks \${wrong#+} after 20 s" ;;
+        -*) echo "$device still has \${wrong#-} after 20 s" ;;
+      esac
+      return 1
+    fi
+    sleep 0.5
+  done
+  rm -f "$R/run/lvsctl/pending/$device"
+}
+`,
+  ask: ({ device }) => [device],
+  files: ({ profile }) => [{ path: profile.file, sha256: sha256(profile.content) }],
+  parse({ text, facts, files }, asked) {
+    const pending = new Set(text.split('\n').map((line) => line.replace(/^pending /, '')));
+    return new Map(asked.map((resource) => [keyOf(resource), stateOf(resource, facts, files, pending)]));
+  },
+  diff(resource, state, facts) {
+    const { device, profile } = resource;
+    const after = {
+      type: 'file' as const,
+      sha256: sha256(profile.content),
+      owner: 'root',
+      group: 'root',
+      mode: '0600',
+    };
+    const desired: ConnectionState = {
+      file: after,
+      active: profile.uuid,
+      otherFile: null,
+      missing: [],
+      surplus: [],
+      pending: false,
+    };
+    if (holds(desired, state)) return [];
+    const shown: Shown[] = [];
+    const ops: Op[] = [];
+    if (!holds(after, state.file)) {
+      ops.push({ name: 'connection_put', args: [device, profile.file], input: profile.content });
+      shown.push(...shownProfile(resource, state, facts, after));
+    }
+    ops.push({
+      name: 'connection_activate',
+      args: [
+        device,
+        profile.uuid,
+        profile.file,
+        state.otherFile ?? '-',
+        ...resource.addresses.map((address) => `+${address}`),
+        ...state.surplus.map((address) => `-${address}`),
+      ],
+    });
+    for (const address of state.missing)
+      shown.push({ as: 'value', name: `address on ${device}`, before: null, after: address });
+    for (const address of state.surplus)
+      shown.push({ as: 'value', name: `address on ${device}`, before: address, after: null });
+    if (shown.length === 0) shown.push({ as: 'action', text: `activate ${profile.name} on ${device}` });
+    const reason = state.pending ? 'an earlier activation was not finished' : undefined;
+    return [
+      {
+        key: keyOf(resource),
+        kind: 'connection',
+        direction: directionOf(state),
+        shown,
+        ops,
+        before: state,
+        after: desired,
+        ...(reason === undefined ? {} : { reason }),
+      },
+    ];
+  },
+};
+
+/** Taking addresses away alone is subtractive; where some come too, the change belongs to the additive half. */
+function directionOf(state: ConnectionState): Change['direction'] {
+  if (state.surplus.length > 0 && state.missing.length === 0) return 'remove';
+  return state.active === null ? 'add' : 'change';
+}
+
+function stateOf(
+  resource: ConnectionResource,
+  facts: Facts,
+  files: ReadonlyMap<string, FileState>,
+  pending: ReadonlySet<string>,
+): ConnectionState {
+  const { device, profile } = resource;
+  const active = facts.profiles.find((each) => each.device === device);
+  const live = facts.devices[device]?.addresses ?? [];
+  const named = keyfileAddresses(active?.content ?? '');
+  return {
+    file: expected(files.get(profile.file) ?? { type: 'absent' }),
+    active: active?.uuid ?? null,
+    otherFile:
+      active && active.uuid === profile.uuid && active.file !== '' && active.file !== profile.file ? active.file : null,
+    missing: resource.addresses.filter((address) => !live.includes(address)).sort(),
+    surplus: live.filter((address) => named.has(address) && !resource.addresses.includes(address)).sort(),
+    pending: pending.has(device),
+  };
+}
+
+/** `address1=10.0.0.2/24,10.0.0.1` → `10.0.0.2/24` (nm-settings-keyfile(5)). */
+function keyfileAddresses(content: string): Set<string> {
+  return new Set(
+    content.split('\n').flatMap((line) => {
+      const match = /^\s*address(?:es)?\d*\s*=\s*([^\s,;]+)/.exec(line);
+      return match?.[1] ? [match[1]] : [];
+    }),
+  );
+}
+
+function shownProfile(
+  resource: ConnectionResource,
+  state: ConnectionState,
+  facts: Facts,
+  after: { sha256: string; owner: string; group: string; mode: string },
+): Shown[] {
+  const { file, content, uuid } = resource.profile;
+  const old = facts.profiles.find((each) => each.uuid === uuid || each.file === file)?.content ?? null;
+  const shown: Shown[] = [];
+  if (state.file.type !== 'file' || state.file.sha256 !== after.sha256) {
+    shown.push({ as: 'text', path: file, before: old === null ? null : masked(old), after: masked(content) });
+  }
+  if (state.file.type === 'file' && (state.file.mode !== after.mode || state.file.owner !== after.owner)) {
+    const before = `${state.file.owner}:${state.file.group} ${state.file.mode}`;
+    shown.push({ as: 'value', name: `${file} owner and mode`, before, after: 'root:root 0600' });
+  }
+  return shown;
+}
+
+/** A keyfile's text with the values of secrets hidden: keys named like psk, password, private-key (nm-settings(5)). */
+export function masked(keyfile: string): string {
+  return keyfile.replace(
+    /^(\s*[\w.-]*(?:psk|password|passwd|secret|private-key|passphrase|wep-key\d?|pin|token)[\w.-]*\s*=).+$/gim,
+    '$1(hidden)',
+  );
 }

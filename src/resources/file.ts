@@ -1,3 +1,9 @@
+import { createHash } from 'node:crypto';
+import { holds } from './holds.ts';
+import { keyOf } from './key.ts';
+import type { FileState, Kind, Shown } from './kind.ts';
+import { sh } from './sh.ts';
+
 /** A regular file with these bytes, owner and mode, or no file at all. */
 export type FileResource =
   | {
@@ -12,3 +18,191 @@ export type FileResource =
       mode: string;
     }
   | { kind: 'file'; path: string; state: 'absent' };
+
+/** Longest content that is brought back to be shown, in bytes. */
+export const CONTENT_LIMIT = 1024 * 1024;
+
+/** Files: one `sha256sum` and one `stat` for all of them, content only where it isn't the wanted one. */
+export const fileKind: Kind<FileResource, FileState> = {
+  kind: 'file',
+  ops: ['file_put', 'file_remove'],
+  shell: sh`
+observe_file() {
+  cd "$R/" || return 1
+  oldifs=$IFS
+  IFS=$nl
+  # shellcheck disable=SC2086
+  set -- $asked
+  found=
+  regular=
+  wanted=
+  while [ $# -gt 0 ]; do
+    if [ -L ".$1" ]; then found="\${found}other symlink .$1$nl"
+    elif [ -f ".$1" ]; then
+      regular=$regular.$1$nl
+      wanted=$wanted$1$nl$2$nl
+    elif [ -d ".$1" ]; then found="\${found}other directory .$1$nl"
+    elif [ -e ".$1" ]; then found="\${found}other special .$1$nl"
+    else found="\${found}absent .$1$nl"
+    fi
+    shift 2
+  done
+  printf '%s' "$found"
+  # shellcheck disable=SC2086
+  set -- $regular
+  IFS=$oldifs
+  [ $# -gt 0 ] || return 0
+  stat -c 'stat %a %U %G %n' "$@" 2>&1
+  sums=$(sha256sum "$@" 2>&1)$nl
+  printf '%s' "$sums"
+  # Files that vanished meanwhile have no sum: skip their wishes.
+  while [ -n "$sums" ]; do
+    sum=\${sums%%"$nl"*}
+    sums=\${sums#*"$nl"}
+    rest=$wanted
+    while [ -n "$rest" ]; do
+      path=\${rest%%"$nl"*}
+      rest=\${rest#*"$nl"}
+      hash=\${rest%%"$nl"*}
+      rest=\${rest#*"$nl"}
+      if [ ".$path" = "\${sum#*  }" ]; then
+        wanted=$rest
+        case $hash in
+          - | "\${sum%% *}") ;;
+          *) frame content "$path"; head -c 1048577 ".$path" ;;
+        esac
+        break
+      fi
+    done
+  done
+}
+
+op_file_put() {
+  put "$@"
+}
+
+op_file_remove() {
+  rm -f "$R$1"
+}
+`,
+  ask: () => [],
+  files: (resource) => [
+    { path: resource.path, sha256: resource.state === 'present' ? sha256(resource.content) : sha256('') },
+  ],
+  parse: ({ files }, asked) =>
+    new Map(asked.map((resource) => [keyOf(resource), files.get(resource.path) ?? { type: 'absent' }])),
+  diff(resource, state) {
+    const before = textOf(state);
+    const shared = { key: keyOf(resource), kind: 'file' };
+    if (resource.state === 'absent') {
+      if (state.type === 'absent') return [];
+      return [
+        {
+          ...shared,
+          direction: 'remove',
+          shown: [{ as: 'text', path: resource.path, before, after: null }],
+          ops: [{ name: 'file_remove', args: [resource.path] }],
+          before: expected(state),
+          after: { type: 'absent' },
+        },
+      ];
+    }
+    const { path, content, owner, group } = resource;
+    const mode = octal(resource.mode);
+    const after = { type: 'file' as const, sha256: sha256(content), owner, group, mode };
+    if (holds(after, state)) return [];
+    return [
+      {
+        ...shared,
+        direction: state.type === 'absent' ? 'add' : 'change',
+        shown: shownFile(path, state, content, after),
+        ops: [{ name: 'file_put', args: [path, owner, group, mode], input: content }],
+        before: expected(state),
+        after,
+      },
+    ];
+  },
+};
+
+/** How a file's change is shown: its text where that differs, owner and mode where they do. */
+export function shownFile(
+  path: string,
+  state: FileState,
+  content: string,
+  after: { sha256: string; owner: string; group: string; mode: string },
+): Shown[] {
+  const shown: Shown[] = [];
+  if (state.type !== 'file' || state.sha256 !== after.sha256) {
+    shown.push({ as: 'text', path, before: textOf(state), after: content });
+  }
+  const permissions = (of: { owner: string; group: string; mode: string }) => `${of.owner}:${of.group} ${of.mode}`;
+  if (state.type === 'file' && permissions(state) !== permissions(after)) {
+    shown.push({ as: 'value', name: `${path} owner and mode`, before: permissions(state), after: permissions(after) });
+  }
+  return shown;
+}
+
+function textOf(state: FileState): string | null {
+  switch (state.type) {
+    case 'absent':
+      return null;
+    case 'other':
+      return `(a ${state.what === 'special' ? 'special file' : state.what})\n`;
+    case 'file':
+      if (state.content === undefined) return state.sha256 === sha256('') ? '' : '(the same bytes)\n';
+      return state.content ?? '(bytes that are no text, or more than 1 MiB)\n';
+  }
+}
+
+/** The part of a file's state that a change is about: everything but its content. */
+export function expected(state: FileState): FileState {
+  if (state.type !== 'file') return state;
+  const { type, sha256, owner, group, mode } = state;
+  return { type, sha256, owner, group, mode };
+}
+
+/** Reads what `observe_file` printed, with the contents that came in frames of their own, by path. Pure. */
+export function parseFiles(text: string, contents: ReadonlyMap<string, Uint8Array>): Map<string, FileState> {
+  const files = new Map<string, FileState>();
+  const stats = new Map<string, { mode: string; owner: string; group: string }>();
+  for (const line of text.split('\n')) {
+    const other = /^other (directory|symlink|special) \.(.*)$/.exec(line);
+    const stat = /^stat ([0-7]+) (\S+) (\S+) \.(.*)$/.exec(line);
+    const sum = /^([0-9a-f]{64}) [ *]\.(.*)$/.exec(line);
+    if (other?.[2] && (other[1] === 'directory' || other[1] === 'symlink' || other[1] === 'special')) {
+      files.set(other[2], { type: 'other', what: other[1] });
+    } else if (stat?.[1] && stat[2] && stat[3] && stat[4]) {
+      stats.set(stat[4], { mode: octal(stat[1]), owner: stat[2], group: stat[3] });
+    } else if (sum?.[1] && sum[2]) {
+      const metadata = stats.get(sum[2]);
+      const content = contents.get(sum[2]);
+      if (metadata) {
+        const state: FileState = { type: 'file', sha256: sum[1], ...metadata };
+        files.set(sum[2], content === undefined ? state : { ...state, content: asText(content) });
+      }
+    }
+  }
+  for (const path of stats.keys()) {
+    // There, but unreadable: never to be taken for absent.
+    if (!files.has(path)) files.set(path, { type: 'other', what: 'special' });
+  }
+  return files;
+}
+
+function asText(bytes: Uint8Array): string | null {
+  if (bytes.length > CONTENT_LIMIT || bytes.includes(0)) return null;
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+function octal(mode: string): string {
+  return mode.replace(/^0+(?=.)/, '').padStart(4, '0');
+}
+
+/** SHA-256 of a text's UTF-8 bytes, hex. */
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -40,25 +40,60 @@ export interface Change {
   direction: 'add' | 'change' | 'remove';
   shown: Shown[];
   ops: Op[];
-  /** The state that was observed and that must still hold when the change starts: canonical JSON of the kind's state. */
+  /**
+   * What was observed and must still hold when the change starts, to be compared by `holds`: the part of the
+   * kind's state that the change is about.
+   */
   before: unknown;
-  /** What must hold afterwards. */
+  /** What must hold afterwards, compared in the same way. */
   after: unknown;
   /** Why, where it isn't obvious (e.g. `nginx runs an older configuration`). */
   reason?: string;
 }
 
+/** What a host has at a path. */
+export type FileState =
+  | { type: 'absent' }
+  /** `content` is there only where the hash isn't the wanted one, and null where it can't be shown as text. */
+  | { type: 'file'; sha256: string; owner: string; group: string; mode: string; content?: string | null }
+  | { type: 'other'; what: 'directory' | 'symlink' | 'special' };
+
+/** A file to look at: its content is sent only where its hash differs. */
+export interface FileWant {
+  path: string;
+  /** Hex; `-` where no content is wanted back. */
+  sha256: string;
+}
+
+/** What an observation brought for one kind. */
+export interface Section {
+  /** What `observe_<kind>` printed. */
+  text: string;
+  facts: Facts;
+  /** Every file that was asked about, by whatever kind. */
+  files: ReadonlyMap<string, FileState>;
+}
+
 /** A kind of resource: everything about it stands in one file of this folder. */
 export interface Kind<R extends { kind: string }, S> {
   kind: R['kind'];
-  /** POSIX sh: `observe_<kind>` and its `op_<kind>_<verb>` functions; joined into the fixed host program. */
+  /**
+   * POSIX sh: `observe_<kind>`, which reads its records (one field a line) from `$asked`, and the functions
+   * `op_<name>`. Joined into the fixed host program; nothing is ever spliced into it.
+   */
   shell: string;
-  /** Unique among a host's resources, readable. */
-  key(resource: R): string;
-  /** The record of arguments that asks the host about this resource in the observation's second half. */
-  ask(resource: R): string[];
-  /** The section that `observe_<kind>` printed, turned into the state of each resource asked for, by key. Pure. */
-  parse(section: string, asked: readonly R[]): Map<string, S>;
+  /** Names of its operations, each a function `op_<name>` in `shell`. */
+  ops: readonly string[];
+  /** The record that asks the host about this resource, no field empty; none where facts and files tell all. */
+  ask(resource: R, facts: Facts): string[];
+  /** The files that it must look at. */
+  files?(resource: R): FileWant[];
+  /** What the host answered, turned into the state of each resource asked for, by key. Pure. */
+  parse(section: Section, asked: readonly R[]): Map<string, S>;
   /** Desired and observed → what to do; empty where they agree. Pure. */
   diff(resource: R, state: S, facts: Facts): Change[];
+  /** Two operations that follow one another, as one; undefined where they can't be. Pure. */
+  merge?(first: Op, second: Op): Op | undefined;
+  /** What the operator should know and no change mends. Pure. */
+  warn?(resource: R, state: S): string[];
 }

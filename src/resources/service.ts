@@ -1,3 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
+import { keyOf } from './key.ts';
+import type { Change, Kind, Op, Shown } from './kind.ts';
+import { sh } from './sh.ts';
+
 /** A systemd unit: enabled at boot, running now, and running the configuration that stands on disk. */
 export interface ServiceResource {
   kind: 'service';
@@ -10,4 +15,208 @@ export interface ServiceResource {
   config: { path: string; sha256: string }[];
   /** How it takes up a changed configuration. */
   activate: 'reload' | 'restart';
+}
+
+/** A unit as systemd has it. */
+export interface ServiceState {
+  /** systemd's LoadState, e.g. `loaded`, `not-found`, `masked`. */
+  load: string;
+  /** null where it can be neither enabled nor disabled (`static` units). */
+  enabled: boolean | null;
+  running: boolean;
+  /** Whether systemd has an older text of the unit in memory (NeedDaemonReload). */
+  stale: boolean;
+  /** `sha256sum` lines of the configuration that it started with or took up last; null where nothing is recorded. */
+  loaded: string[] | null;
+}
+
+/**
+ * systemd units. Whether one runs an older configuration is read from the host: a drop-in of the unit records the
+ * hashes of its files in `/run/lvsctl/loaded/<unit>` when it starts and when it reloads.
+ */
+export const serviceKind: Kind<ServiceResource, ServiceState> = {
+  kind: 'service',
+  ops: ['service_enable', 'service_disable', 'service_start', 'service_stop', 'service_reload', 'service_restart'],
+  shell: sh`
+# An init script's links tell whether it is enabled: systemd says "generated" of its unit.
+observe_service() {
+  oldifs=$IFS
+  IFS=$nl
+  # shellcheck disable=SC2086
+  set -- $asked
+  IFS=$oldifs
+  notes=
+  for unit; do
+    notes="\${notes}@unit $unit$nl"
+    name=\${unit%.service}
+    if [ -e "$R/etc/init.d/$name" ]; then
+      set +f
+      for link in "$R"/etc/rc[2345].d/S[0-9][0-9]"$name"; do
+        if [ -L "$link" ]; then notes="\${notes}@sysv$nl"; break; fi
+      done
+      set -f
+    fi
+    if [ -r "$R/run/lvsctl/loaded/$unit" ]; then
+      notes="\${notes}@recorded$nl"
+      while IFS= read -r line; do notes="\${notes}@loaded $line$nl"; done <"$R/run/lvsctl/loaded/$unit"
+    fi
+  done
+  printf '%s' "$notes"
+  systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload "$@" 2>&1
+}
+
+op_service_enable() {
+  systemctl --quiet enable "$1"
+}
+
+op_service_disable() {
+  systemctl --quiet disable "$1"
+}
+
+op_service_stop() {
+  systemctl stop "$1"
+}
+
+# Reads units again where systemd's copy of this one is old; checks the configuration with the program's own checker.
+service_ready() {
+  if [ "$(systemctl show -p NeedDaemonReload --value "$1")" = yes ]; then systemctl daemon-reload || return 1; fi
+  case $2 in
+    nginx) output=$(nginx -t 2>&1) || { printf '%s\n' "$output"; return 1; } ;;
+  esac
+}
+
+service_verdict() {
+  if [ "$1" -eq 0 ] && systemctl --quiet is-active "$2"; then return 0; fi
+  systemctl status --no-pager --lines=20 --full "$2"
+  return 1
+}
+
+op_service_start() {
+  service_ready "$1" "$2" || return 1
+  systemctl reset-failed "$1" 2>/dev/null
+  systemctl start "$1"
+  service_verdict $? "$1"
+}
+
+op_service_reload() {
+  service_ready "$1" "$2" || return 1
+  systemctl reload "$1"
+  service_verdict $? "$1"
+}
+
+op_service_restart() {
+  service_ready "$1" "$2" || return 1
+  systemctl restart "$1"
+  service_verdict $? "$1"
+}
+`,
+  ask: ({ unit }) => [unit],
+  parse({ text }, asked) {
+    const blocks = propertyBlocks(text);
+    return new Map(
+      asked.map((resource, index) => [
+        keyOf(resource),
+        stateOf(blocks[index] ?? new Map(), notesOf(text, resource.unit)),
+      ]),
+    );
+  },
+  diff(resource, state) {
+    const { unit, enabled, running } = resource;
+    const config = resource.config.map(({ path, sha256 }) => `${sha256}  ${path}`);
+    const outdated = whyActivate(resource, state, config);
+    const ops: Op[] = [];
+    const shown: Shown[] = [];
+    const before: Partial<ServiceState> = {};
+    const after: Partial<ServiceState> = {};
+    const word = (on: boolean, yes: string, no: string) => (on ? yes : no);
+    if (enabled !== null && state.enabled !== null && state.enabled !== enabled) {
+      ops.push({ name: word(enabled, 'service_enable', 'service_disable'), args: [unit] });
+      shown.push({ as: 'action', text: `${word(enabled, 'enable', 'disable')} ${unit}` });
+      before.enabled = state.enabled;
+      after.enabled = enabled;
+    }
+    if (running !== null && state.running !== running) {
+      ops.push({
+        name: word(running, 'service_start', 'service_stop'),
+        args: running ? [unit, checker(unit)] : [unit],
+      });
+      shown.push({ as: 'action', text: `${word(running, 'start', 'stop')} ${unit}` });
+      before.running = state.running;
+      after.running = running;
+      if (running && config.length > 0) after.loaded = config;
+    } else if (outdated !== undefined) {
+      ops.push({ name: `service_${resource.activate}`, args: [unit, checker(unit)] });
+      shown.push({ as: 'action', text: `${resource.activate} ${unit}` });
+      before.running = state.running;
+      before.loaded = state.loaded;
+      after.running = true;
+      if (config.length > 0) after.loaded = config;
+    }
+    if (ops.length === 0) return [];
+    const direction = running === false || enabled === false ? 'remove' : 'change';
+    const change: Change = { key: keyOf(resource), kind: 'service', direction, shown, ops, before, after };
+    return [outdated === undefined ? change : { ...change, reason: outdated }];
+  },
+};
+
+/** Why a running unit has to take up its configuration, read from the host's own state alone; undefined where it hasn't. */
+function whyActivate(resource: ServiceResource, state: ServiceState, config: readonly string[]): string | undefined {
+  if (!state.running || resource.running === false) return undefined;
+  if (state.stale) return 'systemd has an older text of the unit';
+  if (config.length === 0) return undefined;
+  if (state.loaded === null) return `nothing tells which configuration ${resource.unit} runs`;
+  return isDeepStrictEqual(state.loaded, config) ? undefined : `${resource.unit} runs an older configuration`;
+}
+
+/** Which program checks a unit's configuration before the unit takes it up; `-`: none. */
+function checker(unit: string): string {
+  return unit === 'nginx.service' ? 'nginx' : '-';
+}
+
+/** The blocks of `systemctl show`, in the order of the units asked for (an alias shows another Id than was asked). */
+function propertyBlocks(text: string): Map<string, string>[] {
+  const lines = text.split('\n').filter((line) => !line.startsWith('@'));
+  return lines
+    .join('\n')
+    .split(/\n{2,}/)
+    .map((block) => new Map(block.split('\n').flatMap((line) => pair(line))))
+    .filter((block) => block.size > 0);
+}
+
+function pair(line: string): [string, string][] {
+  const at = line.indexOf('=');
+  return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 1)]];
+}
+
+interface Notes {
+  sysv: boolean;
+  loaded: string[] | null;
+}
+
+function notesOf(text: string, unit: string): Notes {
+  const lines = text.split('\n');
+  const start = lines.indexOf(`@unit ${unit}`);
+  if (start < 0) return { sysv: false, loaded: null };
+  const end = lines.findIndex((line, index) => index > start && (!line.startsWith('@') || line.startsWith('@unit ')));
+  const own = lines.slice(start + 1, end < 0 ? undefined : end);
+  return {
+    sysv: own.includes('@sysv'),
+    loaded: own.includes('@recorded')
+      ? own.filter((line) => line.startsWith('@loaded ')).map((line) => line.slice('@loaded '.length))
+      : null,
+  };
+}
+
+/** systemctl(1), is-enabled: which words mean that the unit starts at boot. */
+function stateOf(properties: ReadonlyMap<string, string>, notes: Notes): ServiceState {
+  const file = properties.get('UnitFileState') ?? '';
+  const active = properties.get('ActiveState') ?? 'inactive';
+  const unchangeable = ['static', 'indirect', 'transient', 'alias'].includes(file);
+  return {
+    load: properties.get('LoadState') ?? 'not-found',
+    enabled: unchangeable ? null : file === 'enabled' || (file === 'generated' && notes.sysv),
+    running: active === 'active' || active === 'reloading',
+    stale: properties.get('NeedDaemonReload') === 'yes',
+    loaded: notes.loaded,
+  };
 }

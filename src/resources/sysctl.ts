@@ -1,3 +1,7 @@
+import { keyOf } from './key.ts';
+import type { Kind } from './kind.ts';
+import { sh } from './sh.ts';
+
 /** A kernel parameter's live value (a file resource sets it at boot). */
 export interface SysctlResource {
   kind: 'sysctl';
@@ -6,4 +10,146 @@ export interface SysctlResource {
   value: string;
   /** The file that sets it at boot, e.g. `/etc/sysctl.d/90-lvsctl.conf`: later files that disagree are reported. */
   file: string;
+}
+
+/** The live value, its white space made single; null where the kernel has no such parameter (yet). */
+export interface SysctlState {
+  value: string | null;
+  /** `PATH:LINE` of a file read after ours at boot that sets another value; null where there is none. */
+  overriddenBy: string | null;
+}
+
+/** Live kernel parameters. One `grep` brings all values and all files that set any at boot. */
+export const sysctlKind: Kind<SysctlResource, SysctlState> = {
+  kind: 'sysctl',
+  ops: ['sysctl_set'],
+  shell: sh`
+# A number in /proc/sys must be read in one piece, which the built-in read doesn't do everywhere.
+observe_sysctl() {
+  cd "$R/" || return 1
+  found=
+  oldifs=$IFS
+  IFS=$nl
+  for name in $asked; do
+    if [ -r "./proc/sys/$name" ]; then found=$found./proc/sys/$name$nl; fi
+  done
+  set +f
+  for name in ./etc/sysctl.d/*.conf ./run/sysctl.d/*.conf ./usr/local/lib/sysctl.d/*.conf ./usr/lib/sysctl.d/*.conf \
+    ./etc/sysctl.conf; do
+    if [ -f "$name" ]; then found=$found$name$nl; fi
+  done
+  set -f
+  # shellcheck disable=SC2086
+  grep -n '^[^#;]' $found /dev/null
+  IFS=$oldifs
+}
+
+# Switching ip_forward, the kernel also sets conf/all/accept_redirects to the opposite (ip-sysctl.rst): put it back.
+op_sysctl_set() {
+  if [ ! -e "$R/proc/sys/$1" ]; then echo "this kernel has no $1"; return 1; fi
+  redirects=
+  if [ "$1" = net/ipv4/ip_forward ] && line_of "$R/proc/sys/net/ipv4/conf/all/accept_redirects"; then redirects=$line; fi
+  printf '%s\n' "$2" >"$R/proc/sys/$1" || return 1
+  [ -z "$redirects" ] || printf '%s\n' "$redirects" >"$R/proc/sys/net/ipv4/conf/all/accept_redirects"
+}
+`,
+  ask: ({ name }) => [sysctlPath(name)],
+  parse({ text }, asked) {
+    const lines = text.split('\n').flatMap((line) => {
+      const match = /^\.(\/.*?):(\d+):(.*)$/.exec(line);
+      return match?.[1] && match[2] && match[3] !== undefined
+        ? [{ path: match[1], line: match[2], text: match[3] }]
+        : [];
+    });
+    const settings = bootSettings(lines);
+    return new Map(
+      asked.map((resource) => {
+        const path = sysctlPath(resource.name);
+        const live = lines.filter((line) => line.path === `/proc/sys/${path}`).map((line) => line.text);
+        const value = live.length === 0 ? null : normal(live.join(' '));
+        return [keyOf(resource), { value, overriddenBy: overriding(resource, path, settings) }];
+      }),
+    );
+  },
+  diff(resource, state) {
+    const value = normal(resource.value);
+    if (state.value === value) return [];
+    return [
+      {
+        key: keyOf(resource),
+        kind: 'sysctl',
+        direction: state.value === null ? 'add' : 'change',
+        shown: [{ as: 'value', name: resource.name, before: state.value, after: value }],
+        ops: [{ name: 'sysctl_set', args: [sysctlPath(resource.name), value] }],
+        before: { value: state.value },
+        after: { value },
+      },
+    ];
+  },
+  warn: (resource, { overriddenBy }) =>
+    overriddenBy === null
+      ? []
+      : [
+          `${overriddenBy} is read after ${resource.file} and sets ${resource.name} to another value: it wins at the next boot`,
+        ],
+};
+
+interface Setting {
+  /** Path below /proc/sys. */
+  name: string;
+  value: string;
+  path: string;
+  line: string;
+}
+
+/**
+ * Assignments in the order in which they take effect at boot: files of all folders by their base name, one of equal
+ * names hiding the others (/etc before /run before /usr/local/lib before /usr/lib), /etc/sysctl.conf last
+ * (sysctl.d(5); `sysctl --system` reads it last, Debian links it as 99-sysctl.conf). Patterns are left out: an
+ * explicit assignment wins over them wherever it stands (sysctl.d(5)).
+ */
+function bootSettings(lines: readonly { path: string; line: string; text: string }[]): Setting[] {
+  const folders = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d'];
+  const files = new Map<string, string>();
+  for (const folder of folders) {
+    for (const { path } of lines) {
+      const base = path.slice(path.lastIndexOf('/') + 1);
+      if (path === `${folder}/${base}` && !files.has(base)) files.set(base, path);
+    }
+  }
+  const order = [...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path);
+  return [...order, '/etc/sysctl.conf'].flatMap((file) =>
+    lines
+      .filter(({ path }) => path === file)
+      .flatMap(({ path, line, text }): Setting[] => {
+        const match = /^\s*-?\s*([^#;=\s][^=]*?)\s*=\s*(.*?)\s*$/.exec(text);
+        if (!match?.[1] || match[2] === undefined || match[1].includes('*')) return [];
+        return [{ name: sysctlPath(match[1]), value: normal(match[2]), path, line }];
+      }),
+  );
+}
+
+function overriding(resource: SysctlResource, path: string, settings: readonly Setting[]): string | null {
+  const own = resource.file.slice(resource.file.lastIndexOf('/') + 1);
+  const later = settings.filter(
+    (setting) =>
+      setting.name === path &&
+      (setting.path === '/etc/sysctl.conf' || setting.path.slice(setting.path.lastIndexOf('/') + 1) > own),
+  );
+  const last = later.at(-1);
+  return last === undefined || last.value === normal(resource.value) ? null : `${last.path}:${last.line}`;
+}
+
+/**
+ * A parameter's path below /proc/sys. Where the first separator is a dot, dots and slashes change places
+ * (sysctl.d(5)): `net.ipv4.conf.eth0/5.forwarding` is `net/ipv4/conf/eth0.5/forwarding`.
+ */
+export function sysctlPath(name: string): string {
+  const first = /[./]/.exec(name)?.[0];
+  if (first !== '.') return name;
+  return name.replace(/[./]/g, (separator) => (separator === '.' ? '/' : '.'));
+}
+
+function normal(value: string): string {
+  return value.trim().replace(/\s+/g, ' ');
 }

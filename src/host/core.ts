@@ -1,0 +1,228 @@
+import { sh } from '../resources/sh.ts';
+
+/**
+ * The core of the program that runs on hosts: reading requests, framing answers, dispatch. POSIX sh; what it needs
+ * besides built-ins is in coreutils. Comments are taken out before it is sent.
+ *
+ * Wire format. In: anything, a magic line, a nonce line, then lines as `main_observe` and `main_apply` read them.
+ * Out: frames, each opened by a separator, `\n<nonce> <words>\n`, and ended by the next one. The nonce is 128 random
+ * bits that the controller chose for this session and that nothing on the host has seen, so no content can imitate a
+ * separator. The last frame is `bye`; without it the answer is cut off. A frame is known to be complete when the next
+ * one begins, so `waiting` follows where the program waits for the controller.
+ *
+ * Why these forms:
+ * - Forks cost (1 ms, in small virtual machines 24), built-ins don't; but dash's `read` takes one byte at a time, and
+ *   the kernel hands out a number in /proc/sys only to a read from offset 0, so there it sees one digit.
+ * - Standard input is moved to fd 3 and replaced by /dev/null: what an operation starts (apt, maintainer scripts)
+ *   can't eat the requests that follow.
+ * - `dd bs=N count=1 iflag=fullblock` reads exactly N bytes; `head -c` of busybox and uutils reads ahead on a pipe.
+ * - Tables of records are newline-separated strings: POSIX sh has no arrays. So no field may be empty.
+ */
+export const CORE_HEAD = sh`set -uf
+LC_ALL=C
+export LC_ALL
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin
+export PATH
+R=\${LVSCTL_ROOT-}
+nl='
+'
+tab=$(printf '\t')
+exec 3<&0 </dev/null
+
+frame() {
+  printf '\n%s %s\n' "$nonce" "$*"
+}
+
+# Prints a short file with built-ins; the last line may lack its newline.
+show() {
+  text=
+  while IFS= read -r line; do text=$text$line$nl; done <"$1" && printf '%s' "$text$line"
+}
+
+# Reads one line of a file into the variable "line".
+line_of() {
+  line=
+  [ -r "$1" ] && IFS= read -r line <"$1"
+}
+
+begin() {
+  while IFS= read -r line <&3; do
+    [ "$line" = lvsctl-engine ] || continue
+    IFS= read -r nonce <&3 && return 0
+  done
+  exit 0
+}
+`;
+
+/** Facts: what the host says of itself. */
+export const CORE_FACTS = sh`
+facts_base() {
+  frame base
+  base=
+  line_of "$R/proc/sys/kernel/osrelease"; base="\${base}kernel $line$nl"
+  if line_of "$R/proc/sys/kernel/arch"; then :; else line=$(uname -m); fi
+  base="\${base}arch $line$nl"
+  line_of "$R/proc/sys/kernel/random/boot_id"; base="\${base}boot $line$nl"
+  line_of "$R/proc/sys/kernel/hostname"; base="\${base}hostname $line$nl"
+  [ -d "$R/run/systemd/system" ] && base="\${base}systemd yes$nl"
+  printf '%s' "$base"
+  frame os-release
+  if [ -r "$R/etc/os-release" ]; then show "$R/etc/os-release"; fi
+  if [ -r "$R/var/lib/lvsctl/manifest.json" ]; then
+    frame manifest
+    cat "$R/var/lib/lvsctl/manifest.json"
+  fi
+}
+
+network_seen=
+facts_network() {
+  [ -z "$network_seen" ] || return 0
+  network_seen=1
+  frame addresses
+  ip -j addr show 2>&1
+  command -v nmcli >/dev/null || return 0
+  profiles=$(nmcli -t -e no -f DEVICE,TYPE,UUID,NAME,FILENAME connection show 2>&1) || return 0
+  frame networkmanager
+  nmcli -v
+  frame profiles
+  printf '%s\n' "$profiles"
+  oldifs=$IFS
+  IFS=$nl
+  for profile in $profiles; do
+    IFS=$oldifs
+    case $profile in
+      :*) ;;
+      *:/*)
+        file=/\${profile##*:/}
+        if [ -r "$R$file" ]; then
+          frame keyfile "$file"
+          show "$R$file"
+        fi
+        ;;
+    esac
+  done
+  IFS=$oldifs
+}
+`;
+
+/** The two modes. `@OBSERVE_CASES@`, `@OBSERVE_CALLS@` and `@OP_CASES@` are joined in from the registry of kinds. */
+export const CORE_MAIN = sh`
+fields() {
+  record=
+  left=$1
+  while [ "$left" -gt 0 ]; do
+    IFS= read -r line <&3 || exit 0
+    record=$record$line$nl
+    left=$((left - 1))
+  done
+}
+
+main_observe() {
+  begin
+  frame hello "$engine"
+  IFS= read -r wanted <&3 || exit 0
+  facts_base
+  case " $wanted " in *' network '*) facts_network ;; esac
+  frame ready
+  frame waiting
+  while IFS=' ' read -r word kind count <&3; do
+    case $word in
+      ask)
+        fields "$count"
+        case $kind in
+@ASK_CASES@
+          *) frame refused "$kind"; exit 1 ;;
+        esac
+        ;;
+      go)
+@OBSERVE_CALLS@
+        frame bye
+        exit 0
+        ;;
+      *) frame refused "$word"; exit 1 ;;
+    esac
+  done
+  exit 0
+}
+
+# Writes the operation's input to a file that only its owner can read. The line after the input proves that all of
+# it came; without it nothing has happened but a staged file, which goes again.
+take() {
+  rm -f "$1"
+  old=$(umask)
+  umask 077
+  if [ "$size" -gt 0 ]; then
+    dd bs="$size" count=1 iflag=fullblock of="$1" 2>/dev/null <&3
+  else
+    : >"$1"
+  fi || { umask "$old"; rm -f "$1"; echo "can't write $1: is the disk full, or read-only?"; return 1; }
+  umask "$old"
+  IFS= read -r line <&3 || line=
+  [ "$line" = "$nonce" ] && return 0
+  rm -f "$1"
+  exit 0
+}
+
+# put PATH OWNER GROUP MODE: the operation's input becomes the file, by one rename.
+put() {
+  dir=\${1%/*}
+  [ -d "$R$dir" ] || mkdir -p "$R$dir" || return 1
+  if [ -d "$R$1" ] && [ ! -L "$R$1" ]; then echo "$1 is a directory"; return 1; fi
+  set +f
+  for staged in "$R$dir"/.lvsctl.*; do
+    [ -e "$staged" ] && ! kill -0 "\${staged##*.}" 2>/dev/null && rm -f "$staged"
+  done
+  set -f
+  staged=$R$dir/.lvsctl.$$
+  take "$staged" || return 1
+  if { [ "$2:$3" = root:root ] || chown "$2:$3" "$staged"; } && chmod "$4" "$staged" && mv -fT "$staged" "$R$1"; then
+    return 0
+  fi
+  rm -f "$staged"
+  return 1
+}
+
+op_manifest_write() {
+  if [ ! -d "$R/var/lib/lvsctl" ]; then
+    mkdir -p "$R/var/lib/lvsctl" && chmod 0700 "$R/var/lib/lvsctl" || return 1
+  fi
+  put /var/lib/lvsctl/manifest.json root root 0600
+}
+
+run_op() {
+  case $name in
+@OP_CASES@
+    *) echo "this host program has no operation $name"; return 1 ;;
+  esac
+}
+
+main_apply() {
+  begin
+  frame hello "$engine"
+  number=0
+  while IFS=' ' read -r word name count size <&3; do
+    [ "$word" = op ] || { frame refused "$word"; exit 1; }
+    fields "$count"
+    set --
+    while [ -n "$record" ]; do
+      set -- "$@" "\${record%%"$nl"*}"
+      record=\${record#*"$nl"}
+    done
+    frame op "$number"
+    run_op "$@" 2>&1
+    status=$?
+    frame result "$status"
+    frame waiting
+    [ "$status" -eq 0 ] || break
+    number=$((number + 1))
+  done
+  frame bye
+  exit 0
+}
+
+case \${1-} in
+  observe) main_observe ;;
+  apply) main_apply ;;
+  *) echo "lvsctl host program $engine: called with an unknown mode" >&2; exit 64 ;;
+esac
+`;

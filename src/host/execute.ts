@@ -1,0 +1,138 @@
+import { failure, LvsctlError } from '../errors/index.ts';
+import { kinds } from '../resources/index.ts';
+import type { Op } from '../resources/kind.ts';
+import type { Connection } from '../transport/types.ts';
+import { type Talk, talk } from './session.ts';
+
+/** Bytes of one operation's output that are kept: its beginning and its end. */
+const OUTPUT_KEPT = 64 * 1024;
+
+export interface OpResult {
+  op: Op;
+  /** `not-run`: an earlier one failed, or stopping was asked for. */
+  status: 'done' | 'failed' | 'not-run';
+  /** What it printed, both streams together, shortened in the middle. */
+  output: string;
+}
+
+export interface ExecuteOptions {
+  /** Told after each operation. */
+  onOp?: (result: OpResult) => void;
+  /** Aborting lets the running operation end and starts no other. */
+  signal?: AbortSignal;
+  /** Seconds for all operations together. */
+  timeout?: number;
+  /** For errors; `apply` unless told. */
+  phase?: string;
+}
+
+/** Operations that the host does as one, e.g. one installation for several packages. */
+interface Batch {
+  op: Op;
+  of: Op[];
+}
+
+/**
+ * Does operations on a host one after the other, up to the first that fails.
+ * @returns one result an operation, in their order
+ * @throws HOST-LOST when the answer stops in the middle: it names the operation whose end isn't known
+ */
+export async function execute(
+  connection: Connection,
+  ops: readonly Op[],
+  options: ExecuteOptions = {},
+): Promise<OpResult[]> {
+  const results: OpResult[] = [];
+  const report = (batch: Batch, status: OpResult['status'], output: string) => {
+    for (const op of batch.of) {
+      const result: OpResult = { op, status, output };
+      results.push(result);
+      if (status !== 'not-run') options.onOp?.(result);
+    }
+  };
+  const batches = batchesOf(ops);
+  if (batches.length === 0) return results;
+  const phase = options.phase ?? 'apply';
+  let going = options.signal?.aborted !== true;
+  const host = going
+    ? await talk(connection, 'apply', { phase, timeout: options.timeout, keep: OUTPUT_KEPT })
+    : undefined;
+  try {
+    for (const batch of batches) {
+      going &&= options.signal?.aborted !== true;
+      if (!going || host === undefined) {
+        report(batch, 'not-run', '');
+        continue;
+      }
+      const { status, output } = await runOne(host, batch.op).catch((error: unknown) => {
+        throw inTheMiddle(error, connection, phase, batch.op);
+      });
+      going = status === 0;
+      report(batch, going ? 'done' : 'failed', output);
+    }
+    host?.end();
+    return results;
+  } catch (error) {
+    host?.kill();
+    throw error;
+  }
+}
+
+async function runOne(host: Talk, op: Op): Promise<{ status: number; output: string }> {
+  await host.send(wire(op, host.nonce));
+  let output = '';
+  for (;;) {
+    const frame = await host.next();
+    if (frame === undefined) throw new Error('the host program ended between operations');
+    if (frame.words[0] === 'op') output = new TextDecoder().decode(frame.content).trimEnd();
+    if (frame.words[0] === 'result') return { status: Number(frame.words[1]), output };
+  }
+}
+
+/** An operation as it is sent; a line with the nonce after the input proves to the host that all of it arrived. */
+function wire(op: Op, nonce: string): Buffer {
+  for (const arg of op.args) {
+    if (arg.includes('\n') || arg.includes('\0')) throw new Error(`a line break in an argument of ${op.name}`);
+  }
+  const input = op.input === undefined ? undefined : Buffer.from(op.input);
+  const head = `op ${op.name} ${op.args.length} ${input?.length ?? 0}\n${op.args.map((arg) => `${arg}\n`).join('')}`;
+  return Buffer.concat([Buffer.from(head), ...(input === undefined ? [] : [input, Buffer.from(`${nonce}\n`)])]);
+}
+
+/** Operations in their order, neighbours joined where their kind can. Pure. */
+function batchesOf(ops: readonly Op[]): Batch[] {
+  const batches: Batch[] = [];
+  for (const op of ops) {
+    const last = batches.at(-1);
+    const merged = last && mergeOps(last.op, op);
+    if (last && merged) {
+      last.op = merged;
+      last.of.push(op);
+    } else {
+      batches.push({ op, of: [op] });
+    }
+  }
+  return batches;
+}
+
+function mergeOps(first: Op, second: Op): Op | undefined {
+  for (const kind of Object.values(kinds)) {
+    const merged = kind.merge?.(first, second);
+    if (merged) return merged;
+  }
+  return undefined;
+}
+
+function inTheMiddle(error: unknown, connection: Connection, phase: string, op: Op): unknown {
+  if (!(error instanceof LvsctlError)) return error;
+  const [problem] = error.problems;
+  return failure(
+    {
+      code: problem?.code ?? 'HOST-LOST',
+      place: { kind: 'host', host: connection.host, phase },
+      what: `${problem?.what ?? 'the answer stopped'}; it was in the middle of ${[op.name, ...op.args].join(' ')}, whose end is unknown`,
+      next: 'Run lvsctl plan: it reads from the host what was done and what was not.',
+    },
+    { cause: error, exitCode: error.exitCode },
+  );
+}

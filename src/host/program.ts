@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto';
+import { kinds } from '../resources/index.ts';
+import { CORE_FACTS, CORE_HEAD, CORE_MAIN } from './core.ts';
+
+/** Changes whenever the meaning of a request or an answer changes. */
+const PROTOCOL = '1';
+
+const list = Object.values(kinds);
+
+/** The whole text with its comments, as shellcheck reads it. */
+export const SOURCE = [
+  CORE_HEAD,
+  CORE_FACTS,
+  ...list.map((kind) => kind.shell),
+  CORE_MAIN.replace('@ASK_CASES@', () =>
+    list.map(({ kind }) => `          ${kind}) asked_${kind}=$asked_${kind}$record ;;`).join('\n'),
+  )
+    .replace('@OBSERVE_CALLS@', () =>
+      list
+        .map(
+          ({ kind }) =>
+            `        asked=$asked_${kind}; if [ -n "$asked" ]; then frame kind ${kind}; observe_${kind}; fi`,
+        )
+        .join('\n'),
+    )
+    .replace('@OP_CASES@', () =>
+      ['manifest_write', ...list.flatMap((kind) => kind.ops)].map((op) => `    ${op}) op_${op} "$@" ;;`).join('\n'),
+    ),
+].join('');
+
+const body = `${list.map(({ kind }) => `asked_${kind}=`).join('\n')}\n${withoutComments(SOURCE)}`;
+
+/** Identifies the program by its content: a saved plan holds operations that only this one is known to understand. */
+export const ENGINE_VERSION = `${PROTOCOL}-${createHash('sha256').update(body).digest('hex').slice(0, 12)}`;
+
+/** The program as it is sent, the argument of `sh -c`. Fixed: nothing about a host or a cluster is ever joined in. */
+export const PROGRAM = `engine=${ENGINE_VERSION}\n${body}`;
+
+/** Drops lines that are nothing but a comment, and indentation. No fragment has a here-document or a string of several indented lines. */
+function withoutComments(source: string): string {
+  return source
+    .split('\n')
+    .map((line) => line.trimStart())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .join('\n');
+}

@@ -1,0 +1,21 @@
+import type { Resource } from './resource.ts';
+
+/** Names a resource among those of its host, readably: `sysctl net.ipv4.ip_forward`, `ipvs tcp 20.20.20.20:80`. */
+export function keyOf(resource: Resource): string {
+  switch (resource.kind) {
+    case 'package':
+    case 'module':
+    case 'sysctl':
+      return `${resource.kind} ${resource.name}`;
+    case 'file':
+      return `file ${resource.path}`;
+    case 'connection':
+      return `connection ${resource.device}`;
+    case 'ipvs': {
+      const host = resource.address.includes(':') ? `[${resource.address}]` : resource.address;
+      return `ipvs ${resource.protocol} ${host}:${resource.port}`;
+    }
+    case 'service':
+      return `service ${resource.unit}`;
+  }
+}
