@@ -26,7 +26,6 @@ export PATH
 R=\${LVSCTL_ROOT-}
 nl='
 '
-tab=$(printf '\t')
 exec 3<&0 </dev/null
 
 frame() {
@@ -107,6 +106,8 @@ facts_network() {
 
 /** The two modes. `@OBSERVE_CASES@`, `@OBSERVE_CALLS@` and `@OP_CASES@` are joined in from the registry of kinds. */
 export const CORE_MAIN = sh`
+@ASKED@
+
 fields() {
   record=
   left=$1

@@ -7,28 +7,24 @@ const PROTOCOL = '1';
 
 const list = Object.values(kinds);
 
-/** The whole text with its comments, as shellcheck reads it. */
+const PARTS: Record<string, string> = {
+  '@ASKED@': list.map(({ kind }) => `asked_${kind}=`).join('\n'),
+  '@ASK_CASES@': list.map(({ kind }) => `${kind}) asked_${kind}=$asked_${kind}$record ;;`).join('\n'),
+  '@OBSERVE_CALLS@': list
+    .map(({ kind }) => `asked=$asked_${kind}; if [ -n "$asked" ]; then frame kind ${kind}; observe_${kind}; fi`)
+    .join('\n'),
+  '@OP_CASES@': ['manifest_write', ...list.flatMap((kind) => kind.ops)].map((op) => `${op}) op_${op} "$@" ;;`).join('\n'),
+};
+
+/** The whole text with its comments, as shellcheck reads it; `engine` is set before it. */
 export const SOURCE = [
   CORE_HEAD,
   CORE_FACTS,
   ...list.map((kind) => kind.shell),
-  CORE_MAIN.replace('@ASK_CASES@', () =>
-    list.map(({ kind }) => `          ${kind}) asked_${kind}=$asked_${kind}$record ;;`).join('\n'),
-  )
-    .replace('@OBSERVE_CALLS@', () =>
-      list
-        .map(
-          ({ kind }) =>
-            `        asked=$asked_${kind}; if [ -n "$asked" ]; then frame kind ${kind}; observe_${kind}; fi`,
-        )
-        .join('\n'),
-    )
-    .replace('@OP_CASES@', () =>
-      ['manifest_write', ...list.flatMap((kind) => kind.ops)].map((op) => `    ${op}) op_${op} "$@" ;;`).join('\n'),
-    ),
+  CORE_MAIN.replace(/@[A-Z_]+@/g, (name) => PARTS[name] ?? ''),
 ].join('');
 
-const body = `${list.map(({ kind }) => `asked_${kind}=`).join('\n')}\n${withoutComments(SOURCE)}`;
+const body = withoutComments(SOURCE);
 
 /** Identifies the program by its content: a saved plan holds operations that only this one is known to understand. */
 export const ENGINE_VERSION = `${PROTOCOL}-${createHash('sha256').update(body).digest('hex').slice(0, 12)}`;
@@ -36,7 +32,7 @@ export const ENGINE_VERSION = `${PROTOCOL}-${createHash('sha256').update(body).d
 /** The program as it is sent, the argument of `sh -c`. Fixed: nothing about a host or a cluster is ever joined in. */
 export const PROGRAM = `engine=${ENGINE_VERSION}\n${body}`;
 
-/** Drops lines that are nothing but a comment, and indentation. No fragment has a here-document or a string of several indented lines. */
+/** Drops indentation and lines that are only a comment: no fragment has a here-document or an indented string. */
 function withoutComments(source: string): string {
   return source
     .split('\n')

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { execute, observe } from '../../src/host/client.ts';
-import { PROGRAM } from '../../src/host/program.ts';
+import { SOURCE } from '../../src/host/program.ts';
 import { diffOne, type FileResource, keyOf, type Resource } from '../../src/resources/index.ts';
 import { localShell, SHELLS } from './local-shell.ts';
 
@@ -50,7 +50,7 @@ function file(path: string, content: string): FileResource {
 }
 
 test('shellcheck has nothing to say about the program', () => {
-  put('/program.sh', PROGRAM);
+  put('/program.sh', `engine=0\n${SOURCE}`);
   expect(execFileSync('shellcheck', ['-s', 'sh', join(root, 'program.sh')]).toString()).toBe('');
 });
 
