@@ -102,8 +102,8 @@ export interface WebServer {
   port: number;
   /** A template, rendered per host. */
   index: string;
-  /** Where the template stands, for its errors. */
-  indexPlace: { file: string; line?: number; column?: number };
+  /** Where the template stands, for its errors; `block`: each of its lines is a line there, from that column on. */
+  indexPlace: { file: string; line?: number; column?: number; block?: boolean };
 }
 
 export interface Cluster {

@@ -1,0 +1,137 @@
+import {
+  Alias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+  type Document as YamlDocument,
+} from 'yaml';
+import type { Place, Problem } from '../errors/index.ts';
+
+/** Keys and indexes from the file's root to a value. */
+export type Path = readonly (string | number)[];
+
+type FilePlace = Extract<Place, { kind: 'file' }>;
+
+/** A YAML file as plain data that still knows where everything stands. */
+export interface SourceDocument {
+  file: string;
+  value: unknown;
+  /** Where a value (or its key) stands; for what isn't there, where the nearest thing around it does. */
+  place(path: Path, of?: 'key' | 'value'): FilePlace;
+  /** Where the text of a string begins: behind its quote, or in the line below `|`. `block`: one line here is one in the text. */
+  textPlace(path: Path): { file: string; line: number; column: number; block: boolean };
+}
+
+/**
+ * Parses YAML 1.2. Pure.
+ * @param file how the file is called in places
+ * @returns the document, or every syntax error (INV-NOT-YAML) and duplicate key (INV-DUPLICATE-KEY)
+ */
+export function parseSource(file: string, text: string): SourceDocument | { problems: Problem[] } {
+  const counter = new LineCounter();
+  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, uniqueKeys: false });
+  const at = (offset: number): FilePlace => {
+    const { line, col } = counter.linePos(offset);
+    return { kind: 'file', file, line, column: col };
+  };
+  const problems = [...document.errors, ...document.warnings].map(
+    (error): Problem => ({
+      code: 'INV-NOT-YAML',
+      place: at(error.pos[0]),
+      what: `this is not the YAML that an inventory is written in: ${firstLine(error.message)}`,
+      next: 'Correct the syntax there; often it is the indentation, a missing colon or a quote that isn’t closed.',
+    }),
+  );
+  if (problems.length === 0) problems.push(...duplicateKeys(document, at));
+  if (problems.length > 0) return { problems };
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    const what = `its aliases can’t be followed: ${firstLine(error instanceof Error ? error.message : String(error))}`;
+    return { problems: [{ code: 'INV-NOT-YAML', place: at(0), what, next: 'Write the repeated parts out.' }] };
+  }
+  return {
+    file,
+    value,
+    place: (path, of = 'value') => at(offsetOf(document, path, of)),
+    textPlace: (path) => ({ file, ...textStart(document, counter, text, path) }),
+  };
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
+}
+
+function duplicateKeys(document: YamlDocument, at: (offset: number) => FilePlace): Problem[] {
+  const problems: Problem[] = [];
+  visit(document, {
+    Map(_key, map) {
+      const first = new Map<string, number>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        const name = String(key.value);
+        const offset = key.range?.[0] ?? 0;
+        const earlier = first.get(name);
+        if (earlier === undefined) first.set(name, offset);
+        else {
+          problems.push({
+            code: 'INV-DUPLICATE-KEY',
+            place: at(offset),
+            what: `“${name}” stands here a second time; the first is in line ${at(earlier).line}`,
+            next: 'Keep one of the two, or give one another name.',
+          });
+        }
+      }
+    },
+  });
+  return problems;
+}
+
+function resolved(document: YamlDocument, node: unknown): Node | undefined {
+  if (node instanceof Alias) return node.resolve(document);
+  return isMap(node) || isSeq(node) || isScalar(node) ? node : undefined;
+}
+
+function offsetOf(document: YamlDocument, path: Path, of: 'key' | 'value'): number {
+  let node = resolved(document, document.contents);
+  let offset = node?.range?.[0] ?? 0;
+  for (const [depth, part] of path.entries()) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(part));
+      if (!pair) return offset;
+      const keyOffset = isScalar(pair.key) ? pair.key.range?.[0] : undefined;
+      node = resolved(document, pair.value);
+      // A map is best pointed at by its key, and so is a value that was left empty.
+      const wantKey = (of === 'key' && depth === path.length - 1) || !isScalar(node) || node.value === null;
+      offset = (wantKey ? keyOffset : node?.range?.[0]) ?? offset;
+    } else if (isSeq(node)) {
+      node = resolved(document, node.items[Number(part)]);
+      if (!node) return offset;
+      offset = node.range?.[0] ?? offset;
+    } else return offset;
+  }
+  return offset;
+}
+
+function textStart(
+  document: YamlDocument,
+  counter: LineCounter,
+  text: string,
+  path: Path,
+): { line: number; column: number; block: boolean } {
+  const offset = offsetOf(document, path, 'value');
+  const { line, col } = counter.linePos(offset);
+  const first = text.charAt(offset);
+  if (first === '|' || first === '>') {
+    const below = text.split('\n').slice(line);
+    const skipped = below.findIndex((content) => content.trim() !== '');
+    const indent = below[Math.max(skipped, 0)]?.search(/\S/) ?? 0;
+    return { line: line + 1, column: Math.max(indent, 0) + 1, block: first === '|' };
+  }
+  return { line, column: first === '"' || first === "'" ? col + 1 : col, block: false };
+}

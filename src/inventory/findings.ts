@@ -1,0 +1,21 @@
+import type { Problem } from '../errors/index.ts';
+import type { Path, SourceDocument } from './document.ts';
+
+/** Collects what is wrong with a document, each with its place. */
+export interface Findings {
+  readonly problems: Problem[];
+  add(path: Path, code: string, what: string, next: string, of?: 'key' | 'value'): void;
+  /** `line 12`, for a problem that has two places. */
+  line(path: Path, of?: 'key' | 'value'): string;
+  readonly document: SourceDocument;
+}
+
+export function makeFindings(document: SourceDocument): Findings {
+  const problems: Problem[] = [];
+  return {
+    problems,
+    document,
+    add: (path, code, what, next, of = 'value') => problems.push({ code, place: document.place(path, of), what, next }),
+    line: (path, of = 'value') => `line ${document.place(path, of).line}`,
+  };
+}

@@ -1,0 +1,2 @@
+export { inventoryFingerprint } from './fingerprint.ts';
+export { loadCluster } from './load.ts';

@@ -1,0 +1,12 @@
+/** Defaults under what was said: maps merge, lists and single values replace. Pure. */
+export function withDefaults<T>(defaults: unknown, said: T): T {
+  if (!isMap(defaults) || !isMap(said)) return said;
+  const merged: Record<string, unknown> = { ...defaults };
+  for (const [key, value] of Object.entries(said))
+    merged[key] = key in defaults ? withDefaults(defaults[key], value) : value;
+  return merged as T;
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

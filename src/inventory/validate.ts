@@ -1,0 +1,246 @@
+import type { ErrorObject } from 'ajv';
+import type { Problem } from '../errors/index.ts';
+import type { Path, SourceDocument } from './document.ts';
+import { validate } from './generated/validate.js';
+import type { Inventory } from './schema.ts';
+import { suggest, suggestion } from './suggest.ts';
+import { LATER } from './words.ts';
+
+/** What a document is: an inventory, or one but for the problems; `inventory` then is what is left without them. */
+export interface Validated {
+  inventory: Inventory | undefined;
+  problems: Problem[];
+  /** Paths (joined by NUL) of what was left out. */
+  pruned: ReadonlySet<string>;
+}
+
+/**
+ * Checks a document against the schema: one problem for one mistake, all of them at once. What is wrong is left out
+ * of `inventory`, so that the rest can be checked further. Pure.
+ */
+export function validateDocument(document: SourceDocument): Validated {
+  if (validate(document.value)) return { inventory: document.value, problems: [], pruned: new Set() };
+  const mistakes = mistakesOf(validate.errors ?? []);
+  const problems = mistakes.map((error) => problemOf(document, error));
+  const pruned = new Set<string>();
+  let rest: unknown = structuredClone(document.value);
+  // Leaving something out can make something else incomplete, which is then left out too.
+  for (let round = 0; round < 8 && !validate(rest); round += 1) {
+    for (const error of mistakesOf(validate.errors ?? [])) {
+      const path = culprit(error);
+      if (path.length === 0) {
+        const filler = FILLERS[String(error.params.missingProperty)];
+        if (filler === undefined) return { inventory: undefined, problems, pruned };
+        pruned.add(Object.keys(filler).join());
+        rest = { ...Object(rest), ...filler };
+        continue;
+      }
+      pruned.add(path.join('\0'));
+      rest = without(rest, path);
+    }
+  }
+  return { inventory: validate(rest) ? rest : undefined, problems, pruned };
+}
+
+/** What stands in for what a file lacks at its top, so that the rest of it can be checked. */
+const FILLERS: Readonly<Record<string, object>> = { version: { version: 1 }, name: { name: 'unnamed' } };
+
+/** One error for each mistake: of a choice's branches the one that was meant, of several at a place the first that tells. */
+function mistakesOf(errors: readonly ErrorObject[]): ErrorObject[] {
+  const choices = errors.filter((error) => error.keyword === 'anyOf');
+  const inBranch = (error: ErrorObject) =>
+    choices.find(
+      (choice) =>
+        error !== choice &&
+        error.schemaPath.startsWith(`${choice.schemaPath}/`) &&
+        error.instancePath.startsWith(choice.instancePath),
+    );
+  const chosen = new Set<ErrorObject>();
+  for (const choice of choices) {
+    const branches = new Map<string, ErrorObject[]>();
+    for (const error of errors.filter((error) => inBranch(error) === choice)) {
+      const branch = error.schemaPath.slice(choice.schemaPath.length + 1).split('/', 1)[0] ?? '';
+      branches.set(branch, [...(branches.get(branch) ?? []), error]);
+    }
+    const fitting = [...branches.values()].filter(
+      (branch) => !branch.some((error) => error.keyword === 'type' && error.instancePath === choice.instancePath),
+    );
+    for (const error of fitting.length === 1 ? (fitting[0] ?? []) : [choice]) chosen.add(error);
+  }
+  const candidates = errors.filter(
+    (error) => chosen.has(error) || (error.keyword !== 'anyOf' && inBranch(error) === undefined),
+  );
+  const wrongType = new Set(candidates.filter((error) => error.keyword === 'type').map((error) => error.instancePath));
+  const unknown = candidates.filter((error) => error.keyword === 'additionalProperties');
+  return candidates.filter((error) => {
+    // The detail of a name that is none; the `propertyNames` error tells it.
+    if (error.propertyName !== undefined) return false;
+    if (wrongType.has(error.instancePath)) return error.keyword === 'type';
+    // A required key that is there, only misspelt.
+    if (error.keyword === 'required') {
+      return !unknown.some(
+        (other) =>
+          other.instancePath === error.instancePath &&
+          suggest(String(other.params.additionalProperty), keysOf(other)) === error.params.missingProperty,
+      );
+    }
+    return true;
+  });
+}
+
+function keysOf(error: ErrorObject): string[] {
+  const properties: unknown = error.parentSchema?.properties;
+  return typeof properties === 'object' && properties !== null ? Object.keys(properties) : [];
+}
+
+function pathOf(error: ErrorObject): string[] {
+  return error.instancePath
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+/** What has to go for the error to go. */
+function culprit(error: ErrorObject): string[] {
+  const path = pathOf(error);
+  if (error.keyword === 'additionalProperties') return [...path, String(error.params.additionalProperty)];
+  if (error.keyword === 'propertyNames') return [...path, String(error.params.propertyName)];
+  return path;
+}
+
+function without(value: unknown, path: Path): unknown {
+  const [head, ...rest] = path;
+  if (head === undefined || typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    if (rest.length === 0) return value.filter((_item, index) => index !== Number(head));
+    return value.map((item, index) => (index === Number(head) ? without(item, rest) : item));
+  }
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, item]) =>
+      key !== head ? [[key, item]] : rest.length === 0 ? [] : [[key, without(item, rest)]],
+    ),
+  );
+}
+
+function problemOf(document: SourceDocument, error: ErrorObject): Problem {
+  const path = pathOf(error);
+  const last = path.at(-1) ?? 'the file';
+  const name = /^\d+$/.test(last) ? (path.at(-2) ?? last) : last;
+  const about = typeof error.parentSchema?.description === 'string' ? error.parentSchema.description : '';
+  const value = (code: string, what: string, next: string): Problem => ({
+    code,
+    place: document.place(path),
+    what,
+    next,
+  });
+  switch (error.keyword) {
+    case 'additionalProperties':
+      return unknownKey(document, path, String(error.params.additionalProperty), keysOf(error));
+    case 'propertyNames': {
+      const key = String(error.params.propertyName);
+      const place = document.place([...path, key], 'key');
+      return {
+        code: 'INV-BAD-NAME',
+        place,
+        what: `“${printable(key)}” can’t be a name here: ${about}`,
+        next: 'Give it another name.',
+      };
+    }
+    case 'required': {
+      const key = String(error.params.missingProperty);
+      const place = document.place(path, 'key');
+      return {
+        code: 'INV-MISSING-KEY',
+        place,
+        what: `“${key}” is missing in ${whose(path)}`,
+        next: `Add it: ${described(error, key)}`,
+      };
+    }
+    case 'type':
+    case 'anyOf': {
+      const quote = typeof error.data === 'number' && wants(error).includes('text') ? ' Put the value in quotes.' : '';
+      return value(
+        'INV-WRONG-TYPE',
+        `${last === name ? '' : 'each of '}“${name}” must be ${wants(error)}; this is ${kindOf(error.data)}`,
+        `${about}${quote}`.trim(),
+      );
+    }
+    case 'enum': {
+      const allowed: string[] = (error.params.allowedValues as unknown[]).map(String);
+      return value(
+        'INV-BAD-VALUE',
+        `“${name}” can’t be “${printable(String(error.data))}”`,
+        suggestion(String(error.data), allowed),
+      );
+    }
+    case 'const':
+      return value('INV-BAD-VALUE', `“${name}” must be ${JSON.stringify(error.params.allowedValue)}`, about);
+    case 'pattern':
+      return value('INV-BAD-VALUE', `“${printable(String(error.data))}” can’t stand in “${name}”`, about);
+    default:
+      return value('INV-BAD-VALUE', `“${name}” ${error.message ?? 'is not as it must be'}`, about);
+  }
+}
+
+function unknownKey(document: SourceDocument, path: readonly string[], key: string, known: string[]): Problem {
+  const place = document.place([...path, key], 'key');
+  const later = LATER[path.length === 0 ? '' : (path.at(-2) ?? '')] ?? [];
+  if (later.includes(key)) {
+    return {
+      code: 'INV-UNSUPPORTED',
+      place,
+      what: `“${key}” is not supported by this version of lvsctl`,
+      next: 'Leave it out, or use a version that has it.',
+    };
+  }
+  return {
+    code: 'INV-UNKNOWN-KEY',
+    place,
+    what: `“${printable(key)}” is not a key of ${whose(path)}`,
+    next: suggestion(key, known),
+  };
+}
+
+function whose(path: readonly string[]): string {
+  return path.length === 0 ? 'an inventory' : path.join('.');
+}
+
+function described(error: ErrorObject, key: string): string {
+  const property: unknown = error.parentSchema?.properties?.[key];
+  if (typeof property !== 'object' || property === null || !('description' in property)) return `${key}.`;
+  return String(property.description);
+}
+
+function wants(error: ErrorObject): string {
+  const branches: unknown = error.keyword === 'anyOf' ? error.schema : [error.parentSchema];
+  const types = Array.isArray(branches) ? branches.flatMap((branch: { type?: unknown }) => branch.type ?? []) : [];
+  return types.map((type) => TYPE_WORDS[String(type)] ?? String(type)).join(' or ');
+}
+
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  string: 'text',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  object: 'a map',
+  array: 'a list',
+};
+
+function kindOf(data: unknown): string {
+  if (data === null || data === undefined) return 'empty';
+  if (Array.isArray(data)) return 'a list';
+  switch (typeof data) {
+    case 'object':
+      return 'a map';
+    case 'string':
+      return `the text “${printable(data)}”`;
+    default:
+      return String(data);
+  }
+}
+
+/** Text for a message: without control characters, and not endless. */
+function printable(text: string): string {
+  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '�');
+  return clean.length > 60 ? `${clean.slice(0, 57)}…` : clean;
+}
