@@ -64,13 +64,23 @@ function parseAddresses(json: string): Facts['devices'] {
   return devices;
 }
 
-/** Lines `DEVICE:TYPE:UUID:NAME:FILENAME` of `nmcli -t -e no`; a name may hold colons, a file's path begins with `/`. */
+/** Lines `DEVICE:TYPE:UUID:NAME:FILENAME` of `nmcli -t -e no`; a name may hold colons, a file's path begins with `/`.
+ * The type is given as keyfiles write it. */
 function parseProfiles(text: string, keyfiles: ReadonlyMap<string, string>): Profile[] {
   return text.split('\n').flatMap((line): Profile[] => {
     const match = /^([^:]*):([^:]*):([0-9a-f-]{36}):(.*):((?:\/.*)?)$/.exec(line);
     if (match === null) return [];
     const [, device = '', type = '', uuid = '', name = '', file = ''] = match;
-    return [{ name, uuid, type, device, file, content: device === '' ? '' : (keyfiles.get(file) ?? '') }];
+    return [
+      {
+        name,
+        uuid,
+        type: type === '802-3-ethernet' ? 'ethernet' : type,
+        device,
+        file,
+        content: device === '' ? '' : (keyfiles.get(file) ?? ''),
+      },
+    ];
   });
 }
 

@@ -13,7 +13,9 @@ const PARTS: Record<string, string> = {
   '@OBSERVE_CALLS@': list
     .map(({ kind }) => `asked=$asked_${kind}; if [ -n "$asked" ]; then frame kind ${kind}; observe_${kind}; fi`)
     .join('\n'),
-  '@OP_CASES@': ['manifest_write', ...list.flatMap((kind) => kind.ops)].map((op) => `${op}) op_${op} "$@" ;;`).join('\n'),
+  '@OP_CASES@': ['manifest_write', ...list.flatMap((kind) => kind.ops)]
+    .map((op) => `${op}) op_${op} "$@" ;;`)
+    .join('\n'),
 };
 
 /** The whole text with its comments, as shellcheck reads it; `engine` is set before it. */

@@ -69,6 +69,47 @@ addresses_as_wanted() {
   return 0
 }
 
+reapply() {
+  busctl --quiet call org.freedesktop.NetworkManager "$1" org.freedesktop.NetworkManager.Device Reapply \
+    'a{sa{sv}}tu' 0 0 "$2"
+}
+
+# NetworkManager 1.42 doesn't bring back what someone deleted: Reapply with flag 1 takes it for gone on purpose, and
+# without the flag it takes foreign addresses (keepalived's) away. A host address is simply added, and it owns it again
+# (seen: a later profile without it removes it); another prefix needs its routes too, so there the foreign ones are
+# put back by hand.
+mend_addresses() {
+  device=$1
+  path=$2
+  shift 2
+  before=$live
+  whole=
+  for want; do
+    case $want in
+      -*) continue ;;
+      *) case $live in *" \${want#+} "*) continue ;; esac ;;
+    esac
+    case $want in
+      +*/32 | +*:*/128) ip addr add "\${want#+}" dev "$device" ;;
+      *) whole=1 ;;
+    esac
+  done
+  [ -n "$whole" ] && [ -n "$path" ] || return 0
+  reapply "$path" 0 || return 0
+  live=$(ip -o addr show dev "$device")
+  oldifs=$IFS
+  IFS=$nl
+  for line in $before; do
+    IFS=' '
+    # shellcheck disable=SC2086
+    set -- $line
+    case $3 in
+      inet | inet6) case $live in *" $4 "*) ;; *) ip addr add "$4" dev "$device" ;; esac ;;
+    esac
+  done
+  IFS=$oldifs
+}
+
 # connection_activate DEVICE UUID FILE OTHERFILE|- +CIDR... -CIDR...
 # Reapply with flag 1 keeps addresses from elsewhere on the device (NetworkManager >= 1.42, D-Bus API, Device.Reapply).
 op_connection_activate() {
@@ -84,16 +125,17 @@ op_connection_activate() {
   else
     nmcli connection load "$file" || return 1
   fi
+  path=
   if [ "$(nmcli -g GENERAL.CON-UUID device show "$device")" = "$uuid" ]; then
     path=$(nmcli -g GENERAL.DBUS-PATH device show "$device") || return 1
-    busctl --quiet call org.freedesktop.NetworkManager "$path" org.freedesktop.NetworkManager.Device Reapply \
-      'a{sa{sv}}tu' 0 0 1 || return 1
+    reapply "$path" 1 || return 1
   else
     nmcli --wait 30 connection up uuid "$uuid" ifname "$device" || return 1
   fi
   tries=0
   until addresses_as_wanted "$device" "$@"; do
     tries=$((tries + 1))
+    if [ "$tries" -eq 3 ]; then mend_addresses "$device" "$path" "$@"; fi
     if [ "$tries" -ge 40 ]; then
       case $wrong in
         +*) echo "$device still lacks \${wrong#+} after 20 s" ;;
@@ -184,13 +226,16 @@ function stateOf(
   const active = facts.profiles.find((each) => each.device === device);
   const live = facts.devices[device]?.addresses ?? [];
   const named = keyfileAddresses(active?.content ?? '');
+  const wanted = keyfileAddresses(profile.content);
   return {
     file: expected(files.get(profile.file) ?? { type: 'absent' }),
     active: active?.uuid ?? null,
     otherFile:
       active && active.uuid === profile.uuid && active.file !== '' && active.file !== profile.file ? active.file : null,
     missing: resource.addresses.filter((address) => !live.includes(address)).sort(),
-    surplus: live.filter((address) => named.has(address) && !resource.addresses.includes(address)).sort(),
+    surplus: live
+      .filter((address) => named.has(address) && !wanted.has(address) && !resource.addresses.includes(address))
+      .sort(),
     pending: pending.has(device),
   };
 }
