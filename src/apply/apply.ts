@@ -1,9 +1,8 @@
 import pLimit from 'p-limit';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { execute, observe } from '../host/client.ts';
-import { canonicalJson } from '../plan/canonical.ts';
 import type { Plan, PlannedChange, PlannedHost, Step } from '../plan/plan.ts';
-import { diffOne } from '../resources/index.ts';
+import { diffOne, holds } from '../resources/index.ts';
 import type { Connection, Transport } from '../transport/types.ts';
 import { runGraph, type StepOutcome } from './graph.ts';
 
@@ -105,7 +104,7 @@ async function reachAll(
 }
 
 function stale(host: string, change: PlannedChange, state: unknown): Problem[] {
-  if (canonicalJson(state ?? null) === canonicalJson(change.before ?? null)) return [];
+  if (holds(change.before ?? null, state ?? null)) return [];
   return [
     {
       code: 'PLAN-STALE',
