@@ -1,4 +1,5 @@
-import type { Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Client, ClientChannel } from 'ssh2';
 import type { LvsctlError } from '../errors/index.ts';
@@ -8,11 +9,14 @@ import type { Exit } from './types.ts';
 
 /** sshd's default MaxSessions: more sessions at once on one connection would be refused. */
 const MAX_SESSIONS = 10;
+/** Tries at a session, and milliseconds between them, where sshd says that it has none free although none of ours runs. */
+const FREE_TRIES = 8;
+const FREE_PAUSE = 25;
 
 /** An SSH connection after the login, with the one fact ssh2 doesn't keep: whether it was lost. */
 export interface Link {
   exec(command: string, whom: Whom): Promise<Raw>;
-  /** A stream from the far end to another host's port; undefined error: the way was dropped and may be tried again. */
+  /** A stream from the far end to another host's port; rejects with ssh2's error. */
   forward(host: string, port: number): Promise<Duplex>;
   alive(): boolean;
   close(): void;
@@ -52,16 +56,38 @@ export function linkOf(client: Client, stream: Duplex): Link {
       }
     });
 
+  /** Sessions that run, by their end. */
+  const running = new Set<Promise<unknown>>();
+
+  /**
+   * Starts a session, or waits where sshd has no more: it may allow fewer than its default, and it frees a session a
+   * moment after its end was told. With none of ours running it gets a few more chances.
+   */
+  const startWhenFree = async (command: string, whom: Whom): Promise<ClientChannel> => {
+    for (let alone = 0; ; ) {
+      const started = await start(command, whom);
+      if (started.kind === 'started') return started.channel;
+      if (running.size === 0 && ++alone > FREE_TRIES) throw sessionsFailure(whom, started.why);
+      if (running.size > 0) await Promise.race(running);
+      await sleep(FREE_PAUSE * Math.max(alone, 1));
+    }
+  };
+
   return {
     exec(command, whom) {
       return new Promise<Raw>((resolve, reject) => {
         // The slot is held until the session has ended.
         slots(async () => {
-          const started = await start(command, whom);
-          if (started.kind === 'full') throw sessionsFailure(whom, started.why);
-          const raw = rawOf(started.channel, () => (ended ? lost(whom, 'while the program ran') : undefined), whom);
+          const channel = await startWhenFree(command, whom);
+          const raw = rawOf(channel, () => (ended ? lost(whom, 'while the program ran') : undefined), whom);
+          const over = raw.ended.then(
+            () => {},
+            () => {},
+          );
+          running.add(over);
           resolve(raw);
-          await raw.ended.catch(() => {});
+          await over;
+          running.delete(over);
         }).catch(reject);
       });
     },
@@ -112,11 +138,13 @@ function rawOf(channel: ClientChannel, lost: () => LvsctlError | undefined, whom
     stderr: channel.stderr,
     ended,
     cut: () => Promise.resolve(exit ? undefined : lost()),
-    kill() {
+    kill(reason) {
       if (lost()) return;
+      // sshd heeds the signal except for root's own logins (session.c: it takes privilege separation); closing its pipes is
+      // all that is left there. It keeps the session until the program has ended, and so does our count of them.
       channel.signal('TERM');
       channel.close();
-      channel.resume();
+      Duplex.prototype.destroy.call(channel, reason);
     },
   };
 }

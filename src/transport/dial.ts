@@ -28,16 +28,36 @@ export function dialTcp(host: string, port: number, family: 0 | 4 | 6, signal: A
   });
 }
 
+/** The result of `work`, unless the signal comes first: then its reason is thrown, and a stream that comes later is closed. */
+export function unlessAborted(work: Promise<Duplex>, signal: AbortSignal): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const aborted = () => reject(signal.reason);
+    if (signal.aborted) aborted();
+    signal.addEventListener('abort', aborted, { once: true });
+    work.then((stream) => {
+      signal.removeEventListener('abort', aborted);
+      if (signal.aborted) stream.destroy();
+      else resolve(stream);
+    }, reject);
+  });
+}
+
 /**
- * The stdio of a ProxyCommand, run as ssh(1) does: by the shell, with exec. What it says on stderr is handed to
- * `said` piece by piece; it ends with the stream.
+ * The stdio of a ProxyCommand, run as ssh(1) does: by the shell, with exec. It ends with the stream; where it ends by
+ * itself with a failure, that is the stream's error, with the last of what it said on stderr.
  */
-export function dialCommand(command: string, said: (text: string) => void): Duplex {
-  const child = spawn('/bin/sh', ['-c', `exec ${command}`], { stdio: ['pipe', 'pipe', 'pipe'] });
+export function dialCommand(command: string): Duplex {
+  const child = spawn('/bin/sh', ['-c', `exec ${command}`], { stdio: 'pipe' });
   const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });
-  child.stderr.setEncoding('utf8').on('data', said);
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-1000);
+  });
   child.stdin.on('error', () => {});
-  child.on('error', (error) => stream.destroy(error));
+  child.once('error', (error) => stream.destroy(error));
+  child.once('close', (code) => {
+    if (code !== 0) stream.destroy(new Error(`the ProxyCommand ended with ${code}: ${said.trim()}`));
+  });
   stream.on('error', () => {});
   stream.once('close', () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');

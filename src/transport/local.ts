@@ -45,14 +45,14 @@ async function start(command: string, whom: Whom): Promise<Raw> {
     stderr: child.stderr,
     ended,
     cut: async () => undefined,
-    kill() {
+    kill(reason) {
       if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
       try {
         process.kill(-child.pid, 'SIGTERM');
       } catch {
         // Already gone.
       }
-      child.stdout.resume();
+      child.stdout.destroy(reason);
     },
   };
 }

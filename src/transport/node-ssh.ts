@@ -5,7 +5,7 @@ import { type Config, NodeSSH } from 'node-ssh';
 import { LvsctlError } from '../errors/index.ts';
 import { type Link, linkOf } from './channels.ts';
 import { connectionOf } from './connection.ts';
-import { dialCommand, dialTcp } from './dial.ts';
+import { dialCommand, dialTcp, unlessAborted } from './dial.ts';
 import {
   dialFailure,
   errorCode,
@@ -29,6 +29,19 @@ import type { Target, Transport } from './types.ts';
 const MAX_HOPS = 8;
 /** Milliseconds for which a jump host that failed isn't tried again for other hosts behind it. */
 const JUMP_FAILURE_KEPT = 15_000;
+
+/** How one host is reached. */
+interface Way {
+  target: Target;
+  config: HostConfig;
+  /** The connection to the jump host before it. */
+  before: (() => Promise<Link>) | undefined;
+  whom: Whom;
+  /** `HOST port PORT`, for messages. */
+  where: string;
+  /** Seconds. */
+  timeout: number;
+}
 
 /**
  * Connections by node-ssh. Host keys are always verified; see `options.ts` for what can be told.
@@ -64,7 +77,9 @@ export function nodeSshTransport(options: TransportOptions = {}): Transport {
       last === undefined
         ? undefined
         : () => jump(last, hops.length > 1 ? hops.slice(0, -1) : undefined, onward, whom, signal);
-    return establish(target, config, before, whom, signal);
+    const where = `${config.hostname} port ${config.port}`;
+    const timeout = options.connectTimeout ?? config.connectTimeout ?? 10;
+    return establish({ target, config, before, whom, where, timeout }, signal);
   };
 
   /** A jump host's connection, shared by all that go through it. */
@@ -103,15 +118,8 @@ export function nodeSshTransport(options: TransportOptions = {}): Transport {
     return hops.map((hop) => options.inventoryHost?.(hop.name) ?? hop);
   };
 
-  const establish = (
-    target: Target,
-    config: HostConfig,
-    before: (() => Promise<Link>) | undefined,
-    whom: Whom,
-    signal: AbortSignal | undefined,
-  ): Promise<Link> => {
-    const where = `${config.hostname} port ${config.port}`;
-    const timeout = options.connectTimeout ?? config.connectTimeout ?? 10;
+  const establish = (way: Way, signal: AbortSignal | undefined): Promise<Link> => {
+    const { config, whom, where, timeout } = way;
     const keepalive = options.keepalive ?? config.keepalive ?? { interval: 15, count: 3 };
     let types: readonly string[] = [];
     const attempt = async (): Promise<Try<Link>> => {
@@ -120,22 +128,13 @@ export function nodeSshTransport(options: TransportOptions = {}): Transport {
       if (signal?.aborted) throw interruptedFailure(whom);
       signal?.addEventListener('abort', aborted, { once: true });
       try {
+        // Twice at most: the second time the server is asked for a key of a type that is known.
         for (;;) {
-          const dialed = await open(target, config, before, timeout, whom, where, stop.signal);
+          const dialed = await open(way, stop);
           if (dialed.kind === 'dropped') return dialed;
           const stream = dialed.value;
-          const outcome = await login({
-            start,
-            stream,
-            config,
-            types,
-            shared,
-            whom,
-            where,
-            timeout,
-            keepalive,
-            signal: stop.signal,
-          });
+          const job = { start, stream, config, types, shared, whom, where, timeout, keepalive, signal: stop.signal };
+          const outcome = await login(job);
           if (outcome.kind === 'ready') return { kind: 'made', value: linkOf(outcome.client, stream) };
           if (outcome.kind === 'dropped') return outcome;
           types = outcome.types;
@@ -147,37 +146,35 @@ export function nodeSshTransport(options: TransportOptions = {}): Transport {
     return retryStart(attempt, options.retry ?? { attempts: 12, seconds: 60 }, whom, where, signal);
   };
 
-  /** The stream to a host: the lab's, a jump host's, a ProxyCommand's, or TCP. */
-  const open = async (
-    target: Target,
-    config: HostConfig,
-    before: (() => Promise<Link>) | undefined,
-    timeout: number,
-    whom: Whom,
-    where: string,
-    signal: AbortSignal,
-  ): Promise<Try<Duplex>> => {
-    if (before) {
-      const link = await before();
-      return link.forward(config.hostname, config.port).then(made, (error: unknown) => {
-        throw jumpFailure(
-          whom,
-          `the jump host can't reach ${where}: ${error instanceof Error ? printable(error.message) : 'unknown'}`,
-        );
-      });
-    }
-    if (options.socket) return made(await options.socket(target));
-    if (config.proxyCommand !== undefined) return made(dialCommand(config.proxyCommand, () => {}));
-    const stop = AbortSignal.any([signal, AbortSignal.timeout(timeout * 1000)]);
+  /** The stream to a host, within the time limit. */
+  const open = async (way: Way, stop: AbortController): Promise<Try<Duplex>> => {
+    const { whom, where } = way;
+    const timer = setTimeout(() => stop.abort(timeoutFailure(whom, where, 'the TCP connection')), way.timeout * 1000);
     try {
-      return made(await dialTcp(config.hostname, config.port, config.family, stop));
+      return { kind: 'made', value: await dial(way, stop.signal) };
     } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      if (stop.aborted) throw timeoutFailure(whom, where, 'the TCP connection');
+      if (stop.signal.aborted) throw stop.signal.reason;
+      if (error instanceof LvsctlError) throw error;
       const failure = dialFailure(whom, where, error);
       if (failure) throw failure;
       return { kind: 'dropped', why: errorCode(error) ?? 'reset' };
+    } finally {
+      clearTimeout(timer);
     }
+  };
+
+  /** A jump host's stream, the lab's, a ProxyCommand's, or TCP. */
+  const dial = async ({ target, config, before, whom, where }: Way, signal: AbortSignal): Promise<Duplex> => {
+    if (before) {
+      const link = await before();
+      return unlessAborted(link.forward(config.hostname, config.port), signal).catch((error: unknown) => {
+        if (signal.aborted || !(error instanceof Error)) throw error;
+        throw jumpFailure(whom, `the jump host can't reach ${where}: ${printable(error.message)}`);
+      });
+    }
+    if (options.socket) return unlessAborted(options.socket(target), signal);
+    if (config.proxyCommand !== undefined) return dialCommand(config.proxyCommand);
+    return dialTcp(config.hostname, config.port, config.family, signal);
   };
 
   return {
@@ -204,10 +201,6 @@ const start: Start = (config: Config) => {
   client.on('error', () => {});
   return client;
 };
-
-function made<T>(value: T): Try<T> {
-  return { kind: 'made', value };
-}
 
 function idOf(config: HostConfig): string {
   return `${config.user}@${config.hostname}:${config.port}`;

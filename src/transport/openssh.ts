@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import pLimit from 'p-limit';
 import { connectionOf } from './connection.ts';
 import { interruptedFailure, lostFailure, printable, sshFailure, type Whom } from './failures.ts';
 import { opensshArguments } from './openssh-arguments.ts';
@@ -21,6 +22,9 @@ import type { Exit, Target, Transport } from './types.ts';
 const READY = 'lvsctl-ready';
 /** ssh's exit status for its own errors, which a remote program may have too (ssh(1), "EXIT STATUS"). */
 const SSH_FAILED = 255;
+
+/** Half of sshd's default MaxSessions: ssh can't wait for a free one, and sshd frees them a moment late. */
+const MAX_SESSIONS = 5;
 
 interface Master {
   exec(command: string, whom: Whom): Promise<Raw>;
@@ -86,6 +90,7 @@ async function start(
       ...(signal ? { cancelSignal: signal } : {}),
     },
   );
+  const slots = pLimit(MAX_SESSIONS);
   let gone = false;
   const ended = master.then((result) => {
     gone = true;
@@ -106,7 +111,15 @@ async function start(
   return {
     kind: 'made',
     value: {
-      exec: (command, about) => session(socket, command, about, () => gone),
+      exec: (command, about) =>
+        new Promise((resolve, reject) => {
+          // The slot is held until the session has ended.
+          slots(async () => {
+            const raw = await session(socket, command, about, () => gone);
+            resolve(raw);
+            await raw.ended.catch(() => {});
+          }).catch(reject);
+        }),
       async close() {
         master.kill('SIGTERM');
         await ended;
@@ -121,7 +134,7 @@ async function session(socket: string, command: string, whom: Whom, gone: () => 
   const lost = () => lostFailure(whom, 'while the program ran');
   if (gone()) throw lostFailure(whom, 'before the program was started');
   // Where the master doesn't answer, ssh would connect on its own: this ProxyCommand lets it go nowhere.
-  const nowhere = ['-F', 'none', '-o', 'ControlMaster=no', '-o', 'ProxyCommand=exit 1', '-o', 'BatchMode=yes'];
+  const nowhere = ['-F', 'none', '-o', 'ControlMaster=no', '-o', 'ProxyCommand=false', '-o', 'BatchMode=yes'];
   const child = execa('ssh', ['-T', '-S', socket, ...nowhere, '--', 'host', command], {
     stdin: 'pipe',
     buffer: false,
@@ -157,9 +170,9 @@ async function session(socket: string, command: string, whom: Whom, gone: () => 
     ended,
     // The mux client keeps its stdout open until it exits: then it is known whether the output is whole.
     cut: () => ended.then(() => undefined).catch((error) => error),
-    kill() {
+    kill(reason) {
       child.kill('SIGTERM');
-      child.stdout.resume();
+      child.stdout.destroy(reason);
     },
   };
 }

@@ -12,7 +12,7 @@ export interface TransportOptions {
   prompt?: Prompt;
   /** Where LVSCTL_SSH_PASSWORD, LVSCTL_SUDO_PASSWORD, LVSCTL_KEY_PASSPHRASE and SSH_AUTH_SOCK are read; default `process.env`. */
   environment?: NodeJS.ProcessEnv;
-  /** Seconds for one attempt, from the first packet to the login; prompts don't count. Default: ssh_config's ConnectTimeout, else 10. */
+  /** Seconds for a connection, and again for the login over it; prompts don't count. Default: ssh_config's ConnectTimeout, else 10. */
   connectTimeout?: number;
   /** Seconds between keepalives and how many may stay unanswered. Default: ssh_config's ServerAlive*, else 15 and 3. */
   keepalive?: { interval: number; count: number };

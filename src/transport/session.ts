@@ -12,8 +12,8 @@ export interface Raw {
   ended: Promise<Exit>;
   /** What cut stdout short, asked when it has ended; undefined: nothing did. */
   cut(): Promise<LvsctlError | undefined>;
-  /** Ends the program as well as can be, and the session at once. */
-  kill(): void;
+  /** Ends the program as well as can be, and its stdout at once, with this error. */
+  kill(reason: Error): void;
 }
 
 /** Bytes of stderr that are kept. */
@@ -78,7 +78,7 @@ export function sessionOf(raw: Raw, stderr: Stderr, whom: Whom, timeout: number 
     broken = error;
     finish(error);
     stop(error);
-    raw.kill();
+    raw.kill(error);
   };
 
   const exit = Promise.race([raw.ended, stopped]);

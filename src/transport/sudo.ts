@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { LvsctlError } from '../errors/index.ts';
 import { printable, sshFailure, type Whom } from './failures.ts';
 import type { Raw, Stderr } from './session.ts';
 
@@ -49,24 +50,28 @@ export async function becomeRoot(
     }
     const questions = text.split(sudo.asks).length - 1;
     if (questions > 1) {
-      raw.kill();
-      throw sshFailure(
-        whom,
-        'SSH-SUDO-PASSWORD',
-        'sudo does not accept the password',
-        'Set LVSCTL_SUDO_PASSWORD to the password of the login user on the host, or allow it sudo with NOPASSWD.',
+      throw stop(
+        raw,
+        sshFailure(
+          whom,
+          'SSH-SUDO-PASSWORD',
+          'sudo does not accept the password',
+          'Set LVSCTL_SUDO_PASSWORD to the password of the login user on the host, or allow it sudo with NOPASSWD.',
+        ),
       );
     }
     if (questions === 1 && seen === 'nothing') {
       seen = 'question';
       const answer = await password();
       if (answer === undefined) {
-        raw.kill();
-        throw sshFailure(
-          whom,
-          'SSH-SUDO-ASKS',
-          'sudo asks for a password and none is available',
-          'Set LVSCTL_SUDO_PASSWORD, run lvsctl on a terminal, or allow the login user sudo with NOPASSWD.',
+        throw stop(
+          raw,
+          sshFailure(
+            whom,
+            'SSH-SUDO-ASKS',
+            'sudo asks for a password and none is available',
+            'Set LVSCTL_SUDO_PASSWORD, run lvsctl on a terminal, or allow the login user sudo with NOPASSWD.',
+          ),
         );
       }
       raw.stdin.write(`${answer}\n`);
@@ -75,9 +80,13 @@ export async function becomeRoot(
     const event = await next(raw, stderr);
     if (event === 'said') continue;
     if (event === 'ended' && stderr.bytes().includes(sudo.starts)) continue;
-    raw.kill();
-    throw refused(whom, stderr.bytes().toString('utf8').replaceAll(sudo.asks, ''), event);
+    throw stop(raw, refused(whom, stderr.bytes().toString('utf8').replaceAll(sudo.asks, ''), event));
   }
+}
+
+function stop(raw: Raw, error: LvsctlError): LvsctlError {
+  raw.kill(error);
+  return error;
 }
 
 /** Waits for more on stderr, the end of the program, or the limit; rejects when the connection is lost. */
@@ -96,7 +105,7 @@ function next(raw: Raw, stderr: Stderr): Promise<'said' | 'ended' | 'silent'> {
   });
 }
 
-function refused(whom: Whom, said: string, event: 'ended' | 'silent') {
+function refused(whom: Whom, said: string, event: 'ended' | 'silent'): LvsctlError {
   const words = printable(said);
   return sshFailure(
     whom,

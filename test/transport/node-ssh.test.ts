@@ -1,28 +1,45 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeSshTransport } from '../../src/transport/node-ssh.ts';
-import type { Session } from '../../src/transport/types.ts';
-import { all, sh } from './io.ts';
+import type { Connection, Transport } from '../../src/transport/types.ts';
+import { failureOf, run, sh } from './io.ts';
+import { sessionCases } from './sessions.ts';
 import { type Sshd, startSshd } from './sshd.ts';
 
+const options = { sshConfig: 'none', environment: {} };
 let sshd: Sshd;
+let transport: Transport;
+let connection: Connection;
 beforeAll(async () => {
   sshd = await startSshd();
+  transport = nodeSshTransport(options);
+  connection = await transport.connect(sshd.target(), { phase: 'test' });
 });
-afterAll(() => sshd.stop());
+afterAll(async () => {
+  await connection.close();
+  await transport.close();
+  await sshd.stop();
+});
 
-const options = { sshConfig: 'none', environment: {} };
+describe('sessions', () => {
+  sessionCases(() => connection);
 
-describe('a session over a real sshd', () => {
-  test('runs a program: stdin, stdout, stderr and exit code', async () => {
-    const transport = nodeSshTransport(options);
-    const connection = await transport.connect(sshd.target(), { phase: 'observe' });
-    const session: Session = await connection.open(sh('cat; echo oops >&2; exit 7'), { phase: 'observe' });
-    await session.write('hello\n');
-    session.end();
-    expect((await all(session.stdout)).toString()).toBe('hello\n');
-    expect(await session.exit).toEqual({ code: 7, signal: null });
-    expect(session.stderr()).toBe('oops\n');
-    await connection.close();
-    await transport.close();
+  test('a signal that ends the program is told as one', async () => {
+    const result = await run(connection, sh('kill -KILL $$'));
+    expect(result.exit).toEqual({ code: null, signal: 'SIGKILL' });
   });
+
+  test('a closed connection opens nothing any more', async () => {
+    const other = await transport.connect(sshd.target(), { phase: 'test' });
+    await other.close();
+    const error = await failureOf(other.open(['true'], { phase: 'observe' }));
+    expect(error.problems[0]).toMatchObject({
+      code: 'SSH-LOST',
+      place: { kind: 'host', host: 'host', phase: 'observe' },
+    });
+  });
+});
+
+test('a connection goes straight to the key: no other login is tried', () => {
+  expect(sshd.log()).toContain('Accepted publickey');
+  expect(sshd.log()).not.toMatch(/Failed none|Failed password/);
 });
