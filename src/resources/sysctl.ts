@@ -49,7 +49,7 @@ op_sysctl_set() {
   if [ ! -e "$R/proc/sys/$1" ]; then echo "this kernel has no $1"; return 1; fi
   redirects=
   if [ "$1" = net/ipv4/ip_forward ] && line_of "$R/proc/sys/net/ipv4/conf/all/accept_redirects"; then redirects=$line; fi
-  printf '%s\n' "$2" >"$R/proc/sys/$1" || return 1
+  printf '%s\n' "$2" >"$R/proc/sys/$1" || { echo "the kernel refuses $2 for $1"; return 1; }
   [ -z "$redirects" ] || printf '%s\n' "$redirects" >"$R/proc/sys/net/ipv4/conf/all/accept_redirects"
 }
 `,
