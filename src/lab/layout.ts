@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto';
+import { failure } from '../errors/index.ts';
+import type { Cidr, Cluster, Host, Interface } from '../inventory/model.ts';
+
+/** One of a lab host's network interfaces and the pair of virtual Ethernet ends that carries it. */
+export interface LabNic {
+  /** The interface's name on the host, as the inventory says. */
+  name: string;
+  mac: string;
+  /** The bridge that is its segment, inside the lab's namespace. */
+  bridge: string;
+  /** The end that is a port of the bridge; taking it down is pulling the cable. */
+  port: string;
+  /** The end that the host's kernel reads and writes raw. */
+  raw: string;
+  profile: {
+    addresses: Cidr[];
+    gateways: Interface['gateways'];
+    routes: Interface['routes'];
+    dns: string[];
+    mtu?: number;
+  };
+}
+
+/**
+ * A host's management link: a pair of its own, on no bridge, with link-local addresses and no route beyond.
+ * It is there so that the lab can always be controlled, whatever an apply or a cut does to the host's own network,
+ * and isolated so that no traffic between hosts can ever take it.
+ */
+export interface LabManagement {
+  name: string;
+  mac: string;
+  port: string;
+  raw: string;
+  /** The lab's side; the host's side is `guest`. Both /30. */
+  controller: string;
+  guest: string;
+}
+
+export interface LabHost {
+  name: string;
+  managed: boolean;
+  nics: LabNic[];
+  management: LabManagement;
+  /** MiB. */
+  memory: number;
+}
+
+/** Everything the lab's machines are made of; derived from the inventory alone. */
+export interface Layout {
+  name: string;
+  /** Absolute path of the inventory. */
+  file: string;
+  /** Names this inventory's lab among the user's labs. */
+  key: string;
+  /** Changes when a running lab can no longer stand for the inventory. */
+  fingerprint: string;
+  segments: { name: string; bridge: string }[];
+  hosts: LabHost[];
+}
+
+/** The management link's interface on every lab host; no inventory can use it. */
+export const MANAGEMENT = 'lab0';
+const MEMORY = 256;
+const MOST_HOSTS = 250;
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** The name of an inventory's lab: the same for the same file and cluster name. */
+export function labKey(cluster: Pick<Cluster, 'file' | 'name'>): string {
+  return digest(`${cluster.file}\n${cluster.name}`).slice(0, 12);
+}
+
+// A managed host's addresses may change while its lab is up: that is what an apply is for. What lvsctl doesn't
+// configure can only come from the lab.
+function shape(host: Host): unknown {
+  return {
+    name: host.name,
+    managed: host.managed,
+    interfaces: host.interfaces.map((nic) => ({
+      name: nic.name,
+      segment: nic.segment,
+      ...(host.managed ? {} : { addresses: nic.addresses, gateways: nic.gateways, routes: nic.routes }),
+    })),
+  };
+}
+
+const hex = (value: number): string => value.toString(16).padStart(2, '0');
+// 52:54:00 is the locally administered prefix that virtual machines commonly use.
+const mac = (host: number, nic: number): string => `52:54:00:${hex(host >> 8)}:${hex(host & 255)}:${hex(nic)}`;
+
+/**
+ * Derives the lab of a cluster. Pure.
+ * @throws LvsctlError `LAB-TOO-MANY-HOSTS`, `LAB-INTERFACE-NAME`
+ */
+export function layout(cluster: Cluster): Layout {
+  if (cluster.hosts.length > MOST_HOSTS) {
+    throw failure({
+      code: 'LAB-TOO-MANY-HOSTS',
+      place: { kind: 'file', file: cluster.file },
+      what: `the lab takes at most ${MOST_HOSTS} hosts and the inventory has ${cluster.hosts.length}`,
+      next: 'rehearse a part of the inventory in a file of its own',
+    });
+  }
+  const bridges = new Map<string, string>();
+  const bridgeOf = (segment: string): string => {
+    const known = bridges.get(segment);
+    if (known !== undefined) return known;
+    const bridge = `seg${bridges.size}`;
+    bridges.set(segment, bridge);
+    return bridge;
+  };
+  const hosts = cluster.hosts.map((host, index): LabHost => {
+    const number = index + 1;
+    return {
+      name: host.name,
+      managed: host.managed,
+      memory: MEMORY,
+      nics: host.interfaces.map((nic, at): LabNic => {
+        if (nic.name === MANAGEMENT) throw reservedName(cluster, host);
+        return {
+          name: nic.name,
+          mac: mac(number, at + 1),
+          bridge: bridgeOf(nic.segment),
+          port: `h${number}p${at}`,
+          raw: `h${number}r${at}`,
+          profile: {
+            addresses: nic.addresses,
+            gateways: nic.gateways,
+            routes: nic.routes,
+            dns: nic.dns,
+            ...(nic.mtu === undefined ? {} : { mtu: nic.mtu }),
+          },
+        };
+      }),
+      management: {
+        name: MANAGEMENT,
+        mac: mac(number, 0xff),
+        port: `h${number}pm`,
+        raw: `h${number}rm`,
+        controller: `169.254.${number}.1`,
+        guest: `169.254.${number}.2`,
+      },
+    };
+  });
+  return {
+    name: cluster.name,
+    file: cluster.file,
+    key: labKey(cluster),
+    fingerprint: digest(JSON.stringify(cluster.hosts.map(shape))).slice(0, 16),
+    segments: [...bridges].map(([name, bridge]) => ({ name, bridge })),
+    hosts,
+  };
+}
+
+function reservedName(cluster: Cluster, host: Host) {
+  return failure({
+    code: 'LAB-INTERFACE-NAME',
+    place: { kind: 'file', file: cluster.file },
+    what: `host ${host.name} has an interface ${MANAGEMENT}, a name that the lab uses for its own link`,
+    next: 'give the interface another name',
+  });
+}
