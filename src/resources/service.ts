@@ -143,13 +143,16 @@ op_service_restart() {
       shown.push({ as: 'action', text: `${word(running, 'start', 'stop')} ${unit}` });
       before.running = state.running;
       after.running = running;
+      if (running) after.stale = false;
       if (running && config.length > 0) after.loaded = config;
     } else if (outdated !== undefined) {
       ops.push({ name: `service_${resource.activate}`, args: [unit, checker(unit)] });
       shown.push({ as: 'action', text: `${resource.activate} ${unit}` });
       before.running = state.running;
       before.loaded = state.loaded;
+      before.stale = state.stale;
       after.running = true;
+      after.stale = false;
       if (config.length > 0) after.loaded = config;
     }
     if (ops.length === 0) return [];
