@@ -2,6 +2,7 @@ import { applyPlan, type ApplyEvent, type ApplyResult, refuseUnseen } from '../a
 import { failure } from '../errors/index.ts';
 import { ENGINE_VERSION } from '../host/index.ts';
 import { inventoryFingerprint, loadCluster } from '../inventory/index.ts';
+import type { Cluster } from '../inventory/model.ts';
 import { readPlan } from '../plan/file.ts';
 import { isEmpty, type Plan } from '../plan/plan.ts';
 import { planText } from '../report/plan-text.ts';
@@ -21,14 +22,14 @@ export interface ApplyOptions extends HostOptions {
 export async function applySaved(file: string, options: ApplyOptions, output: Output, signal: AbortSignal): Promise<number> {
   const plan = readPlan(file, ENGINE_VERSION);
   refuseUnseen(plan, options.skipUnreachable === true);
-  refuseOtherInventory(plan);
+  const cluster = refuseOtherInventory(plan);
   if (isEmpty(plan)) {
     output.print('The plan changes nothing.');
     output.emit('applied', { hosts: [] });
     return EXIT.done;
   }
-  const lab = plan.lab ? (await aimAtLab(loadCluster([plan.inventory.file]))).lab : undefined;
-  const transport = await transportFor(options, output, lab);
+  const target = plan.lab ? await aimAtLab(cluster) : { cluster, lab: undefined };
+  const transport = await transportFor(options, output, target.cluster, target.lab);
   try {
     return await run(plan, transport, undefined, options, output, signal);
   } finally {
@@ -71,9 +72,9 @@ export async function applyInventory(options: ApplyOptions, output: Output, sign
 }
 
 /** A plan for an inventory that has changed since would bring about what nobody describes any more. */
-function refuseOtherInventory(plan: Plan): void {
-  const now = inventoryFingerprint(loadCluster([plan.inventory.file], { cluster: plan.cluster }));
-  if (now === plan.inventory.fingerprint) return;
+function refuseOtherInventory(plan: Plan): Cluster {
+  const cluster = loadCluster([plan.inventory.file], { cluster: plan.cluster });
+  if (inventoryFingerprint(cluster) === plan.inventory.fingerprint) return cluster;
   throw failure({
     code: 'PLAN-INVENTORY-CHANGED',
     place: { kind: 'file', file: plan.inventory.file },

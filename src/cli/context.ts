@@ -16,7 +16,8 @@ export interface HostOptions {
   transport: 'node-ssh' | 'openssh' | 'local';
   parallel: number;
   acceptNewHostKeys?: boolean;
-  connectTimeout: number;
+  /** Seconds; absent: ssh_config's, else the transport's own. */
+  connectTimeout?: number;
   timeout: number;
 }
 
@@ -33,9 +34,9 @@ export interface Aim {
 export async function aim(options: HostOptions, output: Output): Promise<Aim> {
   const described = loadCluster(options.inventory, options.cluster === undefined ? {} : { cluster: options.cluster });
   const fingerprint = inventoryFingerprint(described);
-  if (!options.lab) return { cluster: described, fingerprint, transport: await transportFor(options, output) };
+  if (!options.lab) return { cluster: described, fingerprint, transport: await transportFor(options, output, described) };
   const { lab, cluster } = await aimAtLab(described);
-  return { cluster, fingerprint, lab, transport: await transportFor(options, output, lab) };
+  return { cluster, fingerprint, lab, transport: await transportFor(options, output, cluster, lab) };
 }
 
 /** Replaces every host's SSH settings by those of the inventory's running lab. */
@@ -58,10 +59,13 @@ export async function aimAtLab(cluster: Cluster): Promise<{ cluster: Cluster; la
 export async function transportFor(
   options: Pick<HostOptions, 'transport' | 'acceptNewHostKeys' | 'connectTimeout'>,
   output: Output,
+  cluster: Cluster | undefined,
   lab?: Lab,
 ): Promise<Transport> {
   return createTransport(options.transport, {
-    connectTimeout: options.connectTimeout,
+    ...(options.connectTimeout === undefined ? {} : { connectTimeout: options.connectTimeout }),
+    interactive: output.interactive,
+    inventoryHost: (name) => cluster?.hosts.find((host) => host.name === name),
     acceptNewHostKeys: options.acceptNewHostKeys === true,
     ...(output.interactive ? { prompt: askHidden } : {}),
     ...(lab === undefined

@@ -63,7 +63,7 @@ function withHosts(command: Command): Command {
     )
     .addOption(new Option('--parallel <n>', 'hosts at once').argParser(positive).default(50))
     .option('--accept-new-host-keys', 'trust hosts that are not yet in known_hosts, and remember them')
-    .addOption(new Option('--connect-timeout <seconds>', 'time to connect').argParser(positive).default(15))
+    .addOption(new Option('--connect-timeout <seconds>', 'time to connect').argParser(positive))
     .addOption(new Option('--timeout <seconds>', 'time to read a host').argParser(positive).default(60))
     .addOption(json());
 }
