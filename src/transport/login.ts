@@ -8,6 +8,7 @@ import { lostFailure, printable, sshFailure, timeoutFailure, type Whom } from '.
 import { type Greeting, watchGreeting } from './greeting.ts';
 import type { HostKeyFiles } from './host-keys.ts';
 import type { KeyRing } from './keys.ts';
+import type { KnownHosts } from './known-hosts.ts';
 import type { Secrets } from './secrets.ts';
 import type { HostConfig } from './ssh-config.ts';
 import { algorithmsFor, type Judgement, judgeKey, knownTypes } from './verify-host.ts';
@@ -60,6 +61,7 @@ export interface LoginJob {
   start: Start;
   stream: Duplex;
   config: HostConfig;
+  known: KnownHosts;
   /** Types of host keys to ask for first; empty on the first try. */
   types: readonly string[];
   shared: Shared;
@@ -78,11 +80,14 @@ type Stage = 'greeting' | 'key exchange' | 'login';
 
 /** Logs in. Throws LvsctlErrors; the stream is destroyed unless the outcome is `ready`. */
 export async function login(job: LoginJob): Promise<LoginOutcome> {
-  const { config, shared, stream } = job;
-  const known = await shared.hostKeys.load(config.knownHosts);
-  const asked = [...new Set([...job.types, ...knownTypes(known, config)])];
+  const { stream } = job;
+  // What ended before anybody listened says so no more.
+  if (stream.destroyed || stream.readableEnded || !stream.readable) {
+    stream.destroy();
+    return { kind: 'dropped', why: 'connection closed' };
+  }
   try {
-    return await run(job, asked);
+    return await run(job, [...new Set([...job.types, ...knownTypes(job.known, job.config)])]);
   } catch (error) {
     stream.destroy();
     throw error;

@@ -128,12 +128,26 @@ export function nodeSshTransport(options: TransportOptions = {}): Transport {
       if (signal?.aborted) throw interruptedFailure(whom);
       signal?.addEventListener('abort', aborted, { once: true });
       try {
+        // Read before the connection is made: a stream must not wait for anything before somebody listens to it.
+        const known = await shared.hostKeys.load(config.knownHosts);
         // Twice at most: the second time the server is asked for a key of a type that is known.
         for (;;) {
           const dialed = await open(way, stop);
           if (dialed.kind === 'dropped') return dialed;
           const stream = dialed.value;
-          const job = { start, stream, config, types, shared, whom, where, timeout, keepalive, signal: stop.signal };
+          const job = {
+            start,
+            stream,
+            config,
+            known,
+            types,
+            shared,
+            whom,
+            where,
+            timeout,
+            keepalive,
+            signal: stop.signal,
+          };
           const outcome = await login(job);
           if (outcome.kind === 'ready') return { kind: 'made', value: linkOf(outcome.client, stream) };
           if (outcome.kind === 'dropped') return outcome;
