@@ -1,0 +1,38 @@
+import type { Platform } from '../inventory/model.ts';
+
+/** What differs between the families of distributions. Paths are absolute, units have their suffix. */
+export interface Family {
+  packages: { ipvsadm: string; nginx: string };
+  ipvsadm: {
+    unit: string;
+    /** What the unit loads at boot, in the format of `ipvsadm -Sn`. */
+    rules: string;
+    /** The unit's settings, where loading has to be asked for; mode 0644. */
+    settings: string | null;
+  };
+  nginx: {
+    unit: string;
+    /** Folder of configuration files that the main one includes, before any site. */
+    include: string;
+    /** The distribution's own site, which would answer in place of ours. */
+    defaultSite: string | null;
+  };
+}
+
+/**
+ * debian: /etc/init.d/ipvsadm of Debian's ipvsadm reads /etc/default/ipvsadm and loads /etc/ipvsadm.rules only with
+ * AUTO="true"; nginx.conf includes conf.d before sites-enabled, whose `default` listens as default_server.
+ * rhel: ipvsadm.service loads /etc/sysconfig/ipvsadm whenever it starts.
+ */
+export const FAMILIES: Readonly<Record<Platform, Family>> = {
+  debian: {
+    packages: { ipvsadm: 'ipvsadm', nginx: 'nginx' },
+    ipvsadm: { unit: 'ipvsadm.service', rules: '/etc/ipvsadm.rules', settings: '/etc/default/ipvsadm' },
+    nginx: { unit: 'nginx.service', include: '/etc/nginx/conf.d', defaultSite: '/etc/nginx/sites-enabled/default' },
+  },
+  rhel: {
+    packages: { ipvsadm: 'ipvsadm', nginx: 'nginx' },
+    ipvsadm: { unit: 'ipvsadm.service', rules: '/etc/sysconfig/ipvsadm', settings: null },
+    nginx: { unit: 'nginx.service', include: '/etc/nginx/conf.d', defaultSite: null },
+  },
+};

@@ -1,0 +1,73 @@
+import { isDeepStrictEqual } from 'node:util';
+import { failure, type Problem } from '../errors/index.ts';
+import type { Cluster, Host } from '../inventory/model.ts';
+import type { Facts } from '../platform/facts.ts';
+import type { Family } from '../platform/families.ts';
+import { keyOf } from '../resources/key.ts';
+import { STAGES, type Stage } from '../resources/kind.ts';
+import type { Resource } from '../resources/resource.ts';
+
+/** A resource that a host is to have, with the stage at which it is brought about. */
+export interface Desired {
+  stage: Stage;
+  resource: Resource;
+}
+
+/** What a role is asked about. */
+export interface Question {
+  cluster: Cluster;
+  host: Host;
+  facts: Facts;
+  family: Family;
+  /** Renders a template of lvsctl, or the operator's in its place. */
+  template: (name: string, variables: object) => string;
+}
+
+/** What one role of a host wants. Parameters, modules and addresses of all roles end in common files. */
+export interface Part {
+  sysctls: { stage: Stage; name: string; value: string }[];
+  modules: { stage: Stage; name: string }[];
+  /** Addresses (CIDR) besides the interface's own, by device. */
+  addresses: { stage: Stage; device: string; address: string }[];
+  resources: Desired[];
+}
+
+export const NOTHING: Part = { sysctls: [], modules: [], addresses: [], resources: [] };
+
+/** The earliest of several stages. */
+export function earliest(stages: readonly Stage[]): Stage {
+  return STAGES.find((stage) => stages.includes(stage)) ?? 'reach';
+}
+
+/** Within a stage: what is on disk before what is live, devices before rules before services. */
+const KINDS = [
+  'package',
+  'file',
+  'module',
+  'sysctl',
+  'connection',
+  'ipvs',
+  'service',
+] as const satisfies Resource['kind'][];
+
+/** Puts resources in order, equal ones once. @throws ROLE-CONFLICT where two roles want different things of one */
+export function settled(host: string, wanted: readonly Desired[]): Desired[] {
+  const byKey = new Map<string, Desired>();
+  for (const one of wanted) {
+    const key = keyOf(one.resource);
+    const earlier = byKey.get(key);
+    if (earlier !== undefined && !isDeepStrictEqual(earlier.resource, one.resource)) throw failure(conflict(host, key));
+    if (earlier === undefined || STAGES.indexOf(one.stage) < STAGES.indexOf(earlier.stage)) byKey.set(key, one);
+  }
+  const rank = ({ stage, resource }: Desired) => STAGES.indexOf(stage) * KINDS.length + KINDS.indexOf(resource.kind);
+  return [...byKey.values()].sort((a, b) => rank(a) - rank(b));
+}
+
+export function conflict(host: string, key: string): Problem {
+  return {
+    code: 'ROLE-CONFLICT',
+    place: { kind: 'host', host, phase: 'desire' },
+    what: `${key} is wanted in two different ways`,
+    next: 'Take it out of the host’s own sysctls, files or units, or give the two roles to two hosts.',
+  };
+}

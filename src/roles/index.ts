@@ -1,0 +1,93 @@
+import { dirname, join } from 'node:path';
+import { failure, LvsctlError, type Problem } from '../errors/index.ts';
+import type { Cluster, Host } from '../inventory/model.ts';
+import type { Facts } from '../platform/facts.ts';
+import { FAMILIES } from '../platform/families.ts';
+import { renderTemplate } from '../templates/render.ts';
+import { connectionResources } from './connections.ts';
+import { type Desired, type Part, type Question, settled } from './desired.ts';
+import { director } from './director.ts';
+import { extras } from './extras.ts';
+import { moduleResources, sysctlResources } from './kernel.ts';
+import { realServer } from './real-server.ts';
+import { router } from './router.ts';
+import { webServer } from './web-server.ts';
+
+export type { Desired } from './desired.ts';
+
+/** What a host can be. A new role is one file and a line here. */
+const ROLES: readonly ((question: Question) => Part)[] = [router, realServer, director, webServer, extras];
+
+/**
+ * Everything that a host is to have, in order, each key once. Pure but for reading the templates.
+ * @param hostName one of the cluster's managed hosts
+ * @throws ROLE-CONFLICT, HOST-NO-NETWORKMANAGER, HOST-OLD-NETWORKMANAGER, HOST-OTHER-PLATFORM, HOST-NO-SYSTEMD,
+ *   TPL-UNKNOWN-VARIABLE, TPL-SYNTAX
+ */
+export function desire(cluster: Cluster, hostName: string, facts: Facts): Desired[] {
+  const host = cluster.hosts.find(({ name }) => name === hostName);
+  if (host === undefined) throw new Error(`${hostName} is no host of ${cluster.name}`);
+  checkPlatform(host, facts);
+  const overrideDir = join(dirname(cluster.file), 'templates');
+  const question: Question = {
+    cluster,
+    host,
+    facts,
+    family: FAMILIES[facts.platform],
+    template: (name, variables) => renderTemplate(name, variables, { overrideDir }),
+  };
+  const parts = ROLES.map((role) => role(question));
+  const whole: Part = {
+    sysctls: parts.flatMap(({ sysctls }) => sysctls),
+    modules: parts.flatMap(({ modules }) => modules),
+    addresses: parts.flatMap(({ addresses }) => addresses),
+    resources: parts.flatMap(({ resources }) => resources),
+  };
+  return settled(hostName, [
+    ...moduleResources(question, whole),
+    ...sysctlResources(question, whole),
+    ...connectionResources(question, whole),
+    ...whole.resources,
+  ]);
+}
+
+/**
+ * Desires everything for made-up facts: finds, without touching a host, templates that can't be rendered and roles
+ * that contradict each other.
+ * @throws LvsctlError with every problem, each once
+ */
+export function rehearse(cluster: Cluster): void {
+  const problems = new Map<string, Problem>();
+  for (const host of cluster.hosts.filter(({ managed }) => managed)) {
+    try {
+      desire(cluster, host.name, madeUpFacts(host));
+    } catch (error) {
+      if (!(error instanceof LvsctlError)) throw error;
+      for (const problem of error.problems)
+        problems.set(JSON.stringify([problem.code, problem.place, problem.what]), problem);
+    }
+  }
+  if (problems.size > 0) throw new LvsctlError([...problems.values()]);
+}
+
+function madeUpFacts(host: Host): Facts {
+  const nowhere = { osId: '', osVersion: '', kernel: '', arch: '', bootId: '', hostname: host.name };
+  return {
+    ...nowhere,
+    platform: host.platform ?? 'debian',
+    systemd: true,
+    networkManager: '1.42.0',
+    devices: {},
+    profiles: [],
+  };
+}
+
+function checkPlatform(host: Host, facts: Facts): void {
+  if (host.platform === undefined || host.platform === facts.platform) return;
+  throw failure({
+    code: 'HOST-OTHER-PLATFORM',
+    place: { kind: 'host', host: host.name, phase: 'desire' },
+    what: `the inventory says platform ${host.platform}, the host is ${facts.platform} (${facts.osId} ${facts.osVersion})`,
+    next: 'Correct the inventory, or leave platform out: it is observed.',
+  });
+}
