@@ -69,7 +69,7 @@ function changesOf(seen: SeenHost, warnings: Warning[]): Staged[] {
   const manifest = parseManifest(seen.facts.manifest);
   const written = new Map(manifest?.entries.map((entry) => [entry.key, entry]));
   const staged: Staged[] = [];
-  for (const { stage, resource } of seen.desired) {
+  for (const { stage, resource, leaving } of seen.desired) {
     const key = keyOf(resource);
     const state = seen.states.get(key);
     for (const text of noticesOf(resource, state)) warnings.push({ host: seen.host.name, key, text });
@@ -81,7 +81,10 @@ function changesOf(seen: SeenHost, warnings: Warning[]): Staged[] {
         continue;
       }
     }
-    for (const change of changes) staged.push({ host: seen.host.name, stage, change: { ...change, resource } });
+    for (const change of changes) {
+      const direction = leaving ? 'remove' : change.direction;
+      staged.push({ host: seen.host.name, stage, change: { ...change, direction, resource } });
+    }
   }
   return staged;
 }

@@ -7,6 +7,8 @@ import { STAGES, type Stage } from '../resources/kind.ts';
 export interface StagedResource {
   stage: Stage;
   resource: Resource;
+  /** It left the inventory: the resource brings back what was there before, in the subtractive half of the order. */
+  leaving?: boolean;
 }
 
 /** What lvsctl recorded of one resource that it manages on a host. */
@@ -77,8 +79,8 @@ export function makeManifest(
   return { version: 1, cluster, entries };
 }
 
-function isKept({ resource }: StagedResource): boolean {
-  return !('state' in resource && resource.state === 'absent' && resource.kind === 'ipvs');
+function isKept({ leaving }: StagedResource): boolean {
+  return leaving !== true;
 }
 
 function withoutContent(resource: Resource): Resource {
@@ -97,9 +99,9 @@ function withoutContent(resource: Resource): Resource {
 }
 
 /**
- * What lvsctl managed on a host and the inventory no longer asks for, as resources that take it away.
- * Packages, modules and services stay as they are (packages only go forward); a VIP leaves `lo` because the
- * role asks for `lo` without it.
+ * What lvsctl managed on a host and the inventory no longer asks for, as resources that take it away: rules go, files
+ * that weren't there before go, sysctls get their earlier value. Packages, modules, services and files that lvsctl
+ * found there stay as they are; a VIP leaves its device because the roles ask for the device without it.
  */
 export function removals(manifest: Manifest | undefined, desired: readonly StagedResource[]): StagedResource[] {
   if (manifest === undefined) return [];
@@ -107,20 +109,22 @@ export function removals(manifest: Manifest | undefined, desired: readonly Stage
   return manifest.entries.flatMap((entry): StagedResource[] => {
     if (wanted.has(entry.key)) return [];
     const gone = absent(entry);
-    return gone === undefined ? [] : [{ stage: entry.stage, resource: gone }];
+    return gone === undefined ? [] : [{ stage: entry.stage, resource: gone, leaving: true }];
   });
 }
 
-function absent(entry: ManifestEntry): Resource | undefined {
-  const { resource } = entry;
+function absent({ resource, before }: ManifestEntry): Resource | undefined {
   switch (resource.kind) {
     case 'file':
-      return resource.state === 'present' ? { kind: 'file', path: resource.path, state: 'absent' } : undefined;
-    case 'ipvs':
-      return resource.state === 'present'
-        ? { kind: 'ipvs', state: 'absent', protocol: resource.protocol, address: resource.address, port: resource.port }
+      return isRecord(before) && before.type === 'absent'
+        ? { kind: 'file', path: resource.path, state: 'absent' }
         : undefined;
+    case 'ipvs': {
+      const { protocol, address, port } = resource;
+      return { kind: 'ipvs', state: 'absent', protocol, address, port };
+    }
     case 'sysctl':
+      return isRecord(before) && typeof before.value === 'string' ? { ...resource, value: before.value } : undefined;
     case 'connection':
     case 'package':
     case 'module':
