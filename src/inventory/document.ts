@@ -38,7 +38,10 @@ export function parseSource(file: string, text: string): SourceDocument | { prob
     const { line, col } = counter.linePos(offset);
     return { kind: 'file', file, line, column: col };
   };
-  const problems = [...document.errors, ...document.warnings].map(
+  // One slip of indentation is reported again for every line after it: the first is the one to mend.
+  const errors = [...document.errors, ...document.warnings];
+  const first = errors.filter((error, index) => index === errors.findIndex(({ message }) => message === error.message));
+  const problems = first.map(
     (error): Problem => ({
       code: 'INV-NOT-YAML',
       place: at(error.pos[0]),

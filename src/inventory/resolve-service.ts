@@ -5,7 +5,7 @@ import { withDefaults } from './merge.ts';
 import type { Host, Protocol, Service } from './model.ts';
 import { anAddress } from './resolve-interface.ts';
 import type { Inventory, InventoryService } from './schema.ts';
-import { suggestion } from './suggest.ts';
+import { suggest, suggestion } from './suggest.ts';
 
 /** A service whose names are not looked up yet. */
 export interface NamedService {
@@ -33,10 +33,7 @@ export function parseService(
   const sayer = (key: keyof InventoryService): Path =>
     own[key] === undefined ? ['defaults', 'service', key] : [...path, key];
   const missing = (['mode', 'protocol', 'port', 'scheduler', 'directors'] as const).filter(
-    (key) =>
-      said[key] === undefined &&
-      !known.pruned.has([...path, key].join('\0')) &&
-      !known.pruned.has(`defaults\0service\0${key}`),
+    (key) => said[key] === undefined && ![path, ['defaults', 'service']].some((at) => isLeftOut(known.pruned, at, key)),
   );
   for (const key of missing) {
     findings.add(
@@ -108,6 +105,15 @@ export function parseService(
     );
   if (!vip || !said.protocol || !said.port || !said.scheduler) return undefined;
   return { name, path, vip, protocol: said.protocol, port: said.port, scheduler: said.scheduler, directors, weights };
+}
+
+/** Whether a key, or one that was probably meant as it, was there and is wrong in itself. */
+function isLeftOut(pruned: ReadonlySet<string>, path: Path, key: string): boolean {
+  const start = `${path.join('\0')}\0`;
+  return [...pruned].some((one) => {
+    const rest = one.startsWith(start) ? one.slice(start.length) : '';
+    return rest === key || (rest !== '' && suggest(rest, [key]) === key);
+  });
 }
 
 function hasBelow(pruned: ReadonlySet<string>, path: Path): boolean {

@@ -13,14 +13,16 @@ export function webServer(question: Question): Part {
   const servers = cluster.webServers.filter((server) => server.hosts.includes(host.name));
   if (servers.length === 0) return NOTHING;
   const { unit, defaultSite } = family.nginx;
-  const configs = servers.map((server) => configFile(question, server));
+  // A file in its place, not its absence: the package puts the site there as it is installed, unless something stands
+  // there already, and only a file can be among those that nginx is asked to have loaded.
+  const noSite = defaultSite === null ? [] : [textFile(defaultSite, question.template('nginx/default_site.conf', {}))];
+  const configs = [...servers.map((server) => configFile(question, server)), ...noSite];
   return {
     ...NOTHING,
     resources: [
       { stage: 'packages', resource: { kind: 'package', name: family.packages.nginx } },
       ...servers.map((server) => staged(textFile(`${PAGES}/${server.name}/index.html`, startPage(question, server)))),
       ...configs.map(staged),
-      ...(defaultSite === null ? [] : [staged({ kind: 'file', path: defaultSite, state: 'absent' })]),
       ...configuredService(question, { stage: 'web', unit, activate: 'reload' }, configs),
     ],
   };

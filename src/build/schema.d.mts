@@ -1,0 +1,2 @@
+export function renderSchema(): Promise<string>;
+export function renderValidator(): Promise<{ code: string; types: string }>;
