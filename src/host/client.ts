@@ -38,43 +38,25 @@ export interface Observation {
  */
 export async function observe(connection: Connection, options: ObserveOptions): Promise<Observation> {
   const phase = options.phase ?? 'observe';
-  const { signal } = options;
-  if (signal?.aborted) throw interrupted(connection, phase);
-  const host = await talk(connection, 'observe', { phase, timeout: options.timeout });
-  const stop = () => host.kill();
-  signal?.addEventListener('abort', stop, { once: true });
+  const host = await talk(connection, 'observe', { phase, timeout: options.timeout, signal: options.signal });
   try {
-    await host.send(`base ${options.facts.join(' ')} \n`);
+    host.send(`base ${options.facts.join(' ')} \n`);
     const frames: Frame[] = [];
     for (let frame = await host.next(); frame?.words[0] !== 'ready'; frame = await host.next()) {
-      if (frame === undefined) throw new Error('the host program ended without its facts');
+      if (frame === undefined) throw host.broken('the host program ended without its facts');
       frames.push(frame);
     }
     const early = parseFacts(frames);
     const resources = options.desire(early);
-    await host.send(requests(resources, early));
+    host.send(requests(resources, early));
     host.end();
     for (let frame = await host.next(); frame !== undefined; frame = await host.next()) frames.push(frame);
     const facts = parseFacts(frames);
     return { facts, resources, states: statesOf(frames, resources, facts) };
   } catch (error) {
     host.kill();
-    throw signal?.aborted ? interrupted(connection, phase) : error;
-  } finally {
-    signal?.removeEventListener('abort', stop);
+    throw error;
   }
-}
-
-function interrupted(connection: Connection, phase: string) {
-  return failure(
-    {
-      code: 'INTERRUPTED',
-      place: { kind: 'host', host: connection.host, phase },
-      what: 'stopped on request',
-      next: 'Run the same command again.',
-    },
-    { exitCode: 130 },
-  );
 }
 
 /** The lines that ask about every resource: one record each, files of all kinds among them. */

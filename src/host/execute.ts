@@ -79,11 +79,11 @@ export async function execute(
 }
 
 async function runOne(host: Talk, op: Op): Promise<{ status: number; output: string }> {
-  await host.send(wire(op, host.nonce));
+  host.send(wire(op, host.nonce));
   let output = '';
   for (;;) {
     const frame = await host.next();
-    if (frame === undefined) throw new Error('the host program ended between operations');
+    if (frame === undefined) throw host.broken('the host program ended before the operation did');
     if (frame.words[0] === 'op') output = new TextDecoder().decode(frame.content).trimEnd();
     if (frame.words[0] === 'result') return { status: Number(frame.words[1]), output };
   }

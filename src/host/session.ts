@@ -10,26 +10,36 @@ const TOTAL_LIMIT = 64 * 1024 * 1024;
 /** A running host program, as a sequence of frames. */
 export interface Talk {
   nonce: string;
-  send(text: string | Uint8Array): Promise<void>;
-  /** Closes its input. */
+  /** Sends in the order of the calls, without waiting: a program that ended early would never take it all. */
+  send(text: string | Uint8Array): void;
+  /** Closes its input after what was sent. */
   end(): void;
   /**
    * The next frame that is complete; `undefined` after the last.
    * @throws HOST-LOST when the answer stops short, HOST-PROTOCOL when it isn't one of this program's
    */
   next(): Promise<Frame | undefined>;
+  /** The error for an answer that is none of this program's. */
+  broken(what: string): LvsctlError;
   /** Ends the program at once. */
   kill(): void;
 }
 
+export interface TalkOptions {
+  phase: string;
+  /** Seconds. */
+  timeout?: number | undefined;
+  /** Bytes of one frame that are kept; all unless told. */
+  keep?: number;
+  /** Aborting ends the program at once and makes `next` throw INTERRUPTED. */
+  signal?: AbortSignal | undefined;
+}
+
 /** Starts the host program in one of its modes and sends the opening lines. */
-export async function talk(
-  connection: Connection,
-  mode: 'observe' | 'apply',
-  options: { phase: string; timeout?: number | undefined; keep?: number },
-): Promise<Talk> {
-  const { phase, timeout } = options;
+export async function talk(connection: Connection, mode: 'observe' | 'apply', options: TalkOptions): Promise<Talk> {
+  const { phase, timeout, signal } = options;
   const place = { kind: 'host', host: connection.host, phase } as const;
+  if (signal?.aborted) throw interrupted(place);
   const session = await connection.open(['sh', '-c', PROGRAM, 'lvsctl', mode], {
     phase,
     ...(timeout === undefined ? {} : { timeout }),
@@ -39,6 +49,17 @@ export async function talk(
   const parser = frameParser(nonce, options.keep);
   const chunks = session.stdout[Symbol.asyncIterator]();
   const ready: Frame[] = [];
+  let onAbort = () => {};
+  const stopped = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      session.kill();
+      reject(interrupted(place));
+    };
+  });
+  stopped.catch(() => undefined);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const settle = () => signal?.removeEventListener('abort', onAbort);
+  if (signal?.aborted) onAbort();
   let finished = false;
   let greeted = false;
 
@@ -66,9 +87,12 @@ export async function talk(
         if (check(frame)) return frame;
         continue;
       }
-      if (parser.ended()) return undefined;
+      if (parser.ended()) {
+        settle();
+        return undefined;
+      }
       if (finished) throw await lost(session, place);
-      const chunk = await chunks.next();
+      const chunk = await Promise.race([chunks.next(), stopped]);
       if (chunk.done) {
         finished = true;
         continue;
@@ -81,19 +105,38 @@ export async function talk(
     }
   };
 
+  // A program that ended while it was being written to says why in its answer, or by having none: `next` tells.
+  let sent = Promise.resolve();
+  const after = (act: () => Promise<void> | void) => {
+    sent = sent.then(act).catch(() => undefined);
+  };
   const talking: Talk = {
     nonce,
-    // A program that ended while it was being written to says why in its answer, or by having none: `next` tells.
-    send: (text) => session.write(text).catch(() => undefined),
-    end: () => session.end(),
+    send: (text) => after(() => session.write(text)),
+    end: () => after(() => session.end()),
     next,
-    kill: () => session.kill(),
+    broken: protocol,
+    kill: () => {
+      settle();
+      session.kill();
+    },
   };
-  await talking.send(`\nlvsctl-engine\n${nonce}\n`);
+  talking.send(`\nlvsctl-engine\n${nonce}\n`);
   return talking;
 }
 
-async function lost(session: Session, place: { kind: 'host'; host: string; phase: string }): Promise<LvsctlError> {
+interface HostPlace {
+  kind: 'host';
+  host: string;
+  phase: string;
+}
+
+function interrupted(place: HostPlace): LvsctlError {
+  const problem = { code: 'INTERRUPTED', place, what: 'stopped on request', next: 'Run the same command again.' };
+  return failure(problem, { exitCode: 130 });
+}
+
+async function lost(session: Session, place: HostPlace): Promise<LvsctlError> {
   const exit = await session.exit.catch((error: unknown) => error);
   if (exit instanceof LvsctlError) return exit;
   const said = session.stderr().trim();

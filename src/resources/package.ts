@@ -41,8 +41,16 @@ observe_package() {
   IFS=$nl
   # shellcheck disable=SC2086
   set -- $asked
+  manager=$1
+  names=
+  while [ $# -gt 0 ]; do
+    names=$names$2$nl
+    shift 2
+  done
+  # shellcheck disable=SC2086
+  set -- $names
   IFS=$oldifs
-  case $1 in
+  case $manager in
     apt) dpkg-query -W -f='\${Package} \${db:Status-Status} \${Version}\n' "$@" 2>/dev/null ;;
     dnf) rpm -q --qf '%{NAME} installed %{VERSION}-%{RELEASE}\n' "$@" ;;
   esac

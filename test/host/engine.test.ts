@@ -1,10 +1,22 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { execute, observe } from '../../src/host/client.ts';
-import { SOURCE } from '../../src/host/program.ts';
+import { execute, type Observation, observe } from '../../src/host/client.ts';
+import { PROGRAM, SOURCE } from '../../src/host/program.ts';
 import { diffOne, type FileResource, keyOf, type Resource } from '../../src/resources/index.ts';
 import { localShell, SHELLS } from './local-shell.ts';
 
@@ -45,6 +57,10 @@ function look(shell: string, resources: readonly Resource[]) {
   return observe(here(shell), { facts: [], desire: () => resources });
 }
 
+function opsOf({ resources, states, facts }: Observation) {
+  return resources.flatMap((each) => diffOne(each, states.get(keyOf(each)), facts)).flatMap((change) => change.ops);
+}
+
 function file(path: string, content: string): FileResource {
   return { kind: 'file', path, state: 'present', content, owner: me, group, mode: '0644' };
 }
@@ -74,19 +90,303 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     });
   });
 
+  test('network facts, with the keyfiles of active profiles', async () => {
+    const runtime = '/run/NetworkManager/system-connections';
+    put(`${runtime}/ens 33.nmconnection`, '[connection]\nid=ens 33\n\n[user]\na=no newline');
+    stub('ip', 'echo \'[{"ifname":"ens33","flags":["UP"],"mtu":1500,"address":"52:54:00:00:00:01","addr_info":[]}]\'');
+    stub(
+      'nmcli',
+      `[ "$1" = -v ] && echo 'nmcli tool, version 1.42.4' && exit
+echo "ens33:802-3-ethernet:11111111-2222-5333-8444-555555555555:a:b:${runtime}/ens 33.nmconnection"
+echo ":loopback:21111111-2222-5333-8444-555555555555:lo:${runtime}/lo.nmconnection"`,
+    );
+    const { facts } = await observe(here(shell), { facts: ['network'], desire: () => [] });
+    expect(facts.networkManager).toBe('1.42.4');
+    expect(facts.devices).toHaveProperty('ens33.mtu', 1500);
+    expect(facts.profiles).toMatchObject([
+      { name: 'a:b', device: 'ens33', content: '[connection]\nid=ens 33\n\n[user]\na=no newline' },
+      { name: 'lo', device: '', content: '' },
+    ]);
+  });
+
   test('files: put, look again, nothing to do; content only where it differs', async () => {
     const wanted = [file('/etc/a b/it\'s "a" $file', 'x\n'), file('/etc/empty', ''), file('/etc/no-newline', 'ü')];
     put('/etc/empty', 'full');
     const before = await look(shell, wanted);
     expect(before.states.get('file /etc/empty')).toMatchObject({ type: 'file', content: 'full', mode: '0644' });
-    const ops = wanted.flatMap((each) => diffOne(each, before.states.get(keyOf(each)), before.facts)).flatMap((c) => c.ops);
-    const results = await execute(here(shell), ops);
+    const results = await execute(here(shell), opsOf(before));
     expect(results.map(({ status, output }) => ({ status, output }))).toEqual(
-      ops.map(() => ({ status: 'done', output: '' })),
+      wanted.map(() => ({ status: 'done', output: '' })),
     );
     const after = await look(shell, wanted);
-    expect(wanted.flatMap((each) => diffOne(each, after.states.get(keyOf(each)), after.facts))).toEqual([]);
+    expect(opsOf(after)).toEqual([]);
+    expect(after.states.get('file /etc/empty')).not.toHaveProperty('content');
     expect(readFileSync(join(root, '/etc/no-newline'), 'utf8')).toBe('ü');
     expect(statSync(join(root, '/etc/empty')).mode & 0o777).toBe(0o644);
+    expect(readdirSync(join(root, 'etc')).filter((name) => name.startsWith('.'))).toEqual([]);
   });
+
+  test('files: bytes, links, folders and hostile content are what they are', async () => {
+    put('/etc/bytes', Buffer.from([0, 255, 10]));
+    put('/etc/big', 'x'.repeat(1024 * 1024 + 1));
+    put('/etc/hostile', '\nabc bye\n\n\nlvsctl-engine\n');
+    symlinkSync('/etc/hostile', join(root, 'etc/link'));
+    mkdirSync(join(root, 'etc/folder'));
+    const paths = ['bytes', 'big', 'hostile', 'link', 'folder', 'none'].map((name) => file(`/etc/${name}`, 'new'));
+    const { states } = await look(shell, paths);
+    expect(paths.map((each) => states.get(keyOf(each)))).toMatchObject([
+      { type: 'file', content: null },
+      { type: 'file', content: null },
+      { type: 'file', content: '\nabc bye\n\n\nlvsctl-engine\n' },
+      { type: 'other', what: 'symlink' },
+      { type: 'other', what: 'directory' },
+      { type: 'absent' },
+    ]);
+  });
+
+  test('a link is replaced, what it points to is not; a folder is refused', async () => {
+    put('/etc/target', 'old');
+    symlinkSync(join(root, 'etc/target'), join(root, 'etc/link'));
+    mkdirSync(join(root, 'etc/folder'));
+    const wanted = [file('/etc/link', 'new'), file('/etc/folder', 'new'), file('/etc/never', 'new')];
+    const results = await execute(here(shell), opsOf(await look(shell, wanted)));
+    expect(results.map(({ status }) => status)).toEqual(['done', 'failed', 'not-run']);
+    expect(results[1]?.output).toBe('/etc/folder is a directory');
+    expect(readFileSync(join(root, 'etc/target'), 'utf8')).toBe('old');
+    expect(lstatSync(join(root, 'etc/link')).isFile()).toBe(true);
+    expect(existsSync(join(root, 'etc/never'))).toBe(false);
+  });
+
+  test('input that stops short changes nothing and leaves nothing', async () => {
+    put('/etc/x', 'old');
+    const session = await here(shell).open(['sh', '-c', PROGRAM, 'lvsctl', 'apply'], { phase: 'apply' });
+    await session.write(`noise\nlvsctl-engine\n0123\nop file_put 4 1000\n/etc/x\n${me}\n${group}\n0644\nonly a part`);
+    session.end();
+    expect(await session.exit).toEqual({ code: 0, signal: null });
+    expect(readFileSync(join(root, 'etc/x'), 'utf8')).toBe('old');
+    expect(readdirSync(join(root, 'etc'))).toEqual(['os-release', 'x']);
+  });
+
+  test('what a crash left staged goes with the next file', async () => {
+    put('/etc/.lvsctl.999999999', 'half');
+    await execute(here(shell), opsOf(await look(shell, [file('/etc/x', 'new')])));
+    expect(readdirSync(join(root, 'etc'))).toEqual(['os-release', 'x']);
+  });
+
+  test('an operation reads no request that follows it', async () => {
+    stub('modprobe', 'cat; echo "loading $*"');
+    const ops = ['one', 'two', 'three'].map((name) => ({ name: 'module_load', args: [name] }));
+    expect((await execute(here(shell), ops)).map(({ output }) => output)).toEqual([
+      'loading -- one',
+      'loading -- two',
+      'loading -- three',
+    ]);
+  });
+
+  test('the first failure stops; what it said is in its result; unknown names are refused', async () => {
+    stub('modprobe', 'echo "modprobe: FATAL: Module $2 not found." >&2; exit 1');
+    const ops = [
+      { name: 'module_load', args: ['nope'] },
+      { name: 'module_load', args: ['ip_vs'] },
+    ];
+    expect(await execute(here(shell), ops)).toEqual([
+      { op: ops[0], status: 'failed', output: 'modprobe: FATAL: Module nope not found.' },
+      { op: ops[1], status: 'not-run', output: '' },
+    ]);
+    const [unknown] = await execute(here(shell), [{ name: 'rm', args: ['-rf', '/'] }]);
+    expect(unknown).toMatchObject({ status: 'failed', output: expect.stringContaining('no operation rm') });
+  });
+
+  test('stopping on request: what runs comes to its end, the rest does not start', async () => {
+    stub('modprobe', 'echo "$2" >>"$LVSCTL_ROOT/log"');
+    const stop = new AbortController();
+    const ops = ['one', 'two', 'three'].map((name) => ({ name: 'module_load', args: [name] }));
+    const results = await execute(here(shell), ops, { signal: stop.signal, onOp: () => stop.abort() });
+    expect(results.map(({ status }) => status)).toEqual(['done', 'not-run', 'not-run']);
+    expect(readFileSync(join(root, 'log'), 'utf8')).toBe('one\n');
+  });
+
+  test('sysctls: live values, a later file, one that does not exist', async () => {
+    put('/proc/sys/net/ipv4/ip_forward', '0\n');
+    put('/proc/sys/net/ipv4/tcp_rmem', '4096\t131072\t33554432\n');
+    put('/etc/sysctl.d/90-lvsctl.conf', 'net.ipv4.ip_forward = 1\n');
+    put('/usr/lib/sysctl.d/99-x.conf', '# net.ipv4.ip_forward = 5\n\nnet.ipv4.ip_forward=0\n');
+    const own = '/etc/sysctl.d/90-lvsctl.conf';
+    const wanted: Resource[] = [
+      { kind: 'sysctl', name: 'net.ipv4.ip_forward', value: '1', file: own },
+      { kind: 'sysctl', name: 'net.ipv4.tcp_rmem', value: '4096 131072 33554432', file: own },
+      { kind: 'sysctl', name: 'net.ipv4.vs.conntrack', value: '1', file: own },
+    ];
+    const seen = await look(shell, wanted);
+    expect([...seen.states.values()]).toEqual([
+      { value: '0', overriddenBy: '/usr/lib/sysctl.d/99-x.conf:3' },
+      { value: '4096 131072 33554432', overriddenBy: null },
+      { value: null, overriddenBy: null },
+    ]);
+    const results = await execute(here(shell), opsOf(seen));
+    expect(results.map(({ status, output }) => [status, output])).toEqual([
+      ['done', ''],
+      ['failed', 'this kernel has no net/ipv4/vs/conntrack'],
+    ]);
+    expect(readFileSync(join(root, 'proc/sys/net/ipv4/ip_forward'), 'utf8')).toBe('1\n');
+  });
+
+  test('modules: loaded, built in, neither', async () => {
+    mkdirSync(join(root, 'sys/module/ip_vs'), { recursive: true });
+    put('/lib/modules/6.1.0-test/modules.builtin', 'kernel/net/ipv4/ipip.ko\nkernel/net/ipv4/tunnel4.ko\n');
+    const wanted = ['ip-vs', 'ipip', 'tunnel'].map((name): Resource => ({ kind: 'module', name }));
+    expect([...(await look(shell, wanted)).states.values()].map((state) => JSON.stringify(state))).toEqual([
+      '{"loaded":true}',
+      '{"loaded":true}',
+      '{"loaded":false}',
+    ]);
+  });
+
+  test('packages: one query, one installation, units masked meanwhile, lists brought up to date only if needed', async () => {
+    mkdirSync(join(root, 'run/systemd/system'), { recursive: true });
+    const log = `echo "$(basename "$0") $*" >>"$LVSCTL_ROOT/log"`;
+    stub('dpkg-query', `${log}\necho 'bash installed 5.2'; echo 'dpkg-query: no packages found' >&2; exit 1`);
+    stub('systemctl', log);
+    stub(
+      'apt-get',
+      `${log}
+case "$*" in *update) touch "$LVSCTL_ROOT/updated" ;; esac
+[ -e "$LVSCTL_ROOT/updated" ] || { echo 'E: Unable to locate package ipvsadm' >&2; exit 100; }`,
+    );
+    const wanted = ['bash', 'ipvsadm', 'nginx-light'].map((name): Resource => ({ kind: 'package', name }));
+    const results = await execute(here(shell), opsOf(await look(shell, wanted)));
+    expect(results.map(({ status }) => status)).toEqual(['done', 'done']);
+    const calls = readFileSync(join(root, 'log'), 'utf8').replaceAll(/ -o \S+/g, '');
+    expect(calls.replace(/-f=.*(\n|\\n) /, '').split('\n')).toEqual([
+      'dpkg-query -W bash ipvsadm nginx-light',
+      'systemctl --runtime --quiet mask ipvsadm.service nginx.service',
+      'apt-get -qq -y --no-install-recommends install ipvsadm nginx-light',
+      'apt-get -qq update',
+      'apt-get -qq -y --no-install-recommends install ipvsadm nginx-light',
+      'systemctl --runtime --quiet unmask ipvsadm.service nginx.service',
+      '',
+    ]);
+  });
+
+  test('packages: what apt says of a failure that a new list would not mend; the masks go all the same', async () => {
+    mkdirSync(join(root, 'run/systemd/system'), { recursive: true });
+    stub('systemctl', 'echo "$*" >>"$LVSCTL_ROOT/log"');
+    stub('apt-get', "echo 'E: Sub-process /usr/bin/dpkg returned an error code (1)'; exit 100");
+    const [result] = await execute(here(shell), [{ name: 'package_install', args: ['apt', 'nginx=nginx.service'] }]);
+    expect(result).toMatchObject({
+      status: 'failed',
+      output: 'E: Sub-process /usr/bin/dpkg returned an error code (1)',
+    });
+    expect(readFileSync(join(root, 'log'), 'utf8')).toContain('unmask nginx.service');
+  });
+
+  test('IPVS: an unloaded module is not loaded by looking; only single commands are run', async () => {
+    stub('ipvsadm', 'echo "$*" >>"$LVSCTL_ROOT/log"; echo "-A -t 20.20.20.20:80 -s rr"');
+    const gone: Resource = { kind: 'ipvs', state: 'absent', protocol: 'tcp', address: '20.20.20.20', port: 80 };
+    expect([...(await look(shell, [gone])).states.values()]).toEqual([null]);
+    expect(existsSync(join(root, 'log'))).toBe(false);
+    put('/proc/net/ip_vs', '');
+    expect([...(await look(shell, [gone])).states.values()]).toEqual([
+      { scheduler: 'rr', flags: [], destinations: [] },
+    ]);
+    const [flush] = await execute(here(shell), [{ name: 'ipvs', args: ['-C'] }]);
+    expect(flush).toMatchObject({ status: 'failed', output: 'ipvsadm -C is refused' });
+    expect(readFileSync(join(root, 'log'), 'utf8')).toBe('-Sn\n');
+  });
+
+  test('services: one query for all, init script links, what each has loaded', async () => {
+    put('/etc/init.d/ipvsadm', '');
+    mkdirSync(join(root, 'etc/rc3.d'));
+    symlinkSync('../init.d/ipvsadm', join(root, 'etc/rc3.d/S01ipvsadm'));
+    put('/run/lvsctl/loaded/nginx.service', `${'a'.repeat(64)}  /etc/nginx/nginx.conf\n`);
+    stub(
+      'systemctl',
+      `shift 2
+for unit; do
+  [ "$unit" = ipvsadm.service ] && file=generated || file=enabled
+  printf 'Id=%s\\nLoadState=loaded\\nActiveState=active\\nUnitFileState=%s\\nNeedDaemonReload=no\\n\\n' "$unit" "$file"
+done`,
+    );
+    const wanted = ['nginx.service', 'ipvsadm.service'].map(
+      (unit): Resource => ({ kind: 'service', unit, enabled: true, running: true, config: [], activate: 'reload' }),
+    );
+    const seen = await look(shell, wanted);
+    expect([...seen.states.values()]).toMatchObject([
+      { enabled: true, running: true, loaded: [`${'a'.repeat(64)}  /etc/nginx/nginx.conf`] },
+      { enabled: true, running: true, loaded: null },
+    ]);
+    expect(opsOf(seen)).toEqual([]);
+  });
+
+  test('services: a configuration that its own checker refuses is not taken up', async () => {
+    stub('systemctl', 'echo "$*" >>"$LVSCTL_ROOT/log"; case "$*" in *NeedDaemonReload*) echo yes ;; esac');
+    stub('nginx', 'echo "nginx: [emerg] unknown directive \\"lisen\\" in /etc/nginx/nginx.conf:3" >&2; exit 1');
+    const [bad] = await execute(here(shell), [{ name: 'service_reload', args: ['nginx.service', 'nginx'] }]);
+    expect(bad).toMatchObject({
+      status: 'failed',
+      output: 'nginx: [emerg] unknown directive "lisen" in /etc/nginx/nginx.conf:3',
+    });
+    stub('nginx', 'exit 0');
+    const [good] = await execute(here(shell), [{ name: 'service_reload', args: ['nginx.service', 'nginx'] }]);
+    expect(good).toMatchObject({ status: 'done' });
+    const show = 'show -p NeedDaemonReload --value nginx.service';
+    expect(readFileSync(join(root, 'log'), 'utf8').split('\n')).toEqual([
+      show,
+      'daemon-reload',
+      show,
+      'daemon-reload',
+      'reload nginx.service',
+      '--quiet is-active nginx.service',
+      '',
+    ]);
+  });
+
+  test('services: started, but it does not stay up: its own words', async () => {
+    stub(
+      'systemctl',
+      'case "$*" in *is-active*) exit 3 ;; status*) echo "nginx.service: Failed with result \'exit-code\'." ;; esac',
+    );
+    const [result] = await execute(here(shell), [{ name: 'service_start', args: ['nginx.service', '-'] }]);
+    expect(result).toMatchObject({ status: 'failed', output: "nginx.service: Failed with result 'exit-code'." });
+  });
+
+  test('the record of what is managed is for its owner alone', async () => {
+    const results = await execute(here(shell), [{ name: 'manifest_write', args: [], input: '{"version":1}\n' }]);
+    expect(results).toMatchObject([{ status: 'done', output: '' }]);
+    expect(statSync(join(root, 'var/lib/lvsctl')).mode & 0o777).toBe(0o700);
+    expect(statSync(join(root, 'var/lib/lvsctl/manifest.json')).mode & 0o777).toBe(0o600);
+  });
+});
+
+test('looking is cheap: for files, sysctls, services and packages together, seven programs', async () => {
+  for (const name of ['sha256sum', 'stat', 'grep', 'head', 'cat', 'uname', 'basename']) {
+    const real = execFileSync('sh', ['-c', `command -v ${name}`])
+      .toString()
+      .trim();
+    stub(name, `echo ${name} >>"$LVSCTL_ROOT/log"; exec ${real} "$@"`);
+  }
+  for (const name of ['systemctl', 'dpkg-query', 'ipvsadm']) stub(name, `echo ${name} >>"$LVSCTL_ROOT/log"`);
+  put('/proc/net/ip_vs', '');
+  const files = Array.from({ length: 10 }, (_, n) => file(`/etc/f${n}`, 'same'));
+  for (const { path } of files) put(path, path === '/etc/f0' ? 'differs' : 'same');
+  put('/proc/sys/net/ipv4/ip_forward', '1\n');
+  await look('dash', [
+    ...files,
+    { kind: 'sysctl', name: 'net.ipv4.ip_forward', value: '1', file: '/etc/sysctl.d/90-lvsctl.conf' },
+    { kind: 'service', unit: 'a.service', enabled: true, running: true, config: [], activate: 'reload' },
+    { kind: 'service', unit: 'b.service', enabled: true, running: true, config: [], activate: 'reload' },
+    { kind: 'package', name: 'a' },
+    { kind: 'package', name: 'b' },
+    { kind: 'ipvs', state: 'absent', protocol: 'tcp', address: '20.20.20.20', port: 80 },
+  ]);
+  expect(readFileSync(join(root, 'log'), 'utf8').split('\n').sort()).toEqual([
+    '',
+    'dpkg-query',
+    'grep',
+    'head',
+    'ipvsadm',
+    'sha256sum',
+    'stat',
+    'systemctl',
+  ]);
 });
