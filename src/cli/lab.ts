@@ -118,8 +118,10 @@ async function running(cluster: Cluster): Promise<Lab> {
 /** `lvsctl lab run HOST -- COMMAND…`: its output and exit code are the command's own. */
 export async function labRun(host: string, command: string[], options: LabOptions, _output: Output): Promise<number> {
   const lab = await running(load(options));
+  // The command line keeps the `--` that ends lvsctl's own options.
+  const words = command[0] === '--' ? command.slice(1) : command;
   try {
-    return await lab.runWith(host, command, {
+    return await lab.runWith(host, words, {
       stdout: (chunk) => void process.stdout.write(chunk),
       stderr: (chunk) => void process.stderr.write(chunk),
       stdin: process.stdin,
