@@ -10,6 +10,7 @@ export interface ServiceResource {
   unit: string;
   /** null: left as it is. */
   enabled: boolean | null;
+  /** null: left as it is, neither reloaded nor restarted. */
   running: boolean | null;
   /** The files it reads, with the SHA-256 (hex) that each is to have. */
   config: { path: string; sha256: string }[];
@@ -164,7 +165,7 @@ op_service_restart() {
 
 /** Why a running unit has to take up its configuration, read from the host's own state alone; undefined where it hasn't. */
 function whyActivate(resource: ServiceResource, state: ServiceState, config: readonly string[]): string | undefined {
-  if (!state.running || resource.running === false) return undefined;
+  if (!state.running || resource.running !== true) return undefined;
   if (state.stale) return 'systemd has an older text of the unit';
   if (config.length === 0) return undefined;
   if (state.loaded === null) return `nothing tells which configuration ${resource.unit} runs`;
