@@ -176,9 +176,7 @@ put() {
   set -f
   staged=$R$dir/.lvsctl.$$
   take "$staged" || return 1
-  if { [ "$2:$3" = root:root ] || chown "$2:$3" "$staged"; } && chmod "$4" "$staged" && mv -fT "$staged" "$R$1"; then
-    return 0
-  fi
+  chown "$2:$3" "$staged" && chmod "$4" "$staged" && mv -fT "$staged" "$R$1" && return 0
   rm -f "$staged"
   return 1
 }
@@ -217,6 +215,8 @@ main_apply() {
     [ "$status" -eq 0 ] || break
     number=$((number + 1))
   done
+  # What is reported as done survives a power cut: a renamed new file may have no bytes on the disk yet.
+  sync
   frame bye
   exit 0
 }

@@ -34,6 +34,7 @@ interface Batch {
 
 /**
  * Does operations on a host one after the other, up to the first that fails.
+ * When it returns, what was done is on the disks.
  * @returns one result an operation, in their order
  * @throws HOST-LOST when the answer stops in the middle: it names the operation whose end isn't known
  */
@@ -71,6 +72,8 @@ export async function execute(
       report(batch, going ? 'done' : 'failed', output);
     }
     host?.end();
+    // The last thing that the host does is to write its disks' caches out.
+    while (host !== undefined && (await host.next()) !== undefined);
     return results;
   } catch (error) {
     host?.kill();

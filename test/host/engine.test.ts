@@ -31,7 +31,7 @@ beforeEach(() => {
   put('/proc/sys/kernel/arch', 'x86_64\n');
   put('/proc/sys/kernel/random/boot_id', 'b-o-o-t\n');
   put('/proc/sys/kernel/hostname', 'rs1\n');
-  mkdirSync(join(root, 'bin'));
+  stub('sync', 'echo synced >>"$LVSCTL_ROOT/synced"');
 });
 
 afterEach(() => rmSync(root, { recursive: true, force: true }));
@@ -124,6 +124,7 @@ echo ":loopback:21111111-2222-5333-8444-555555555555:lo:${runtime}/lo.nmconnecti
     expect(readFileSync(join(root, '/etc/no-newline'), 'utf8')).toBe('ü');
     expect(statSync(join(root, '/etc/empty')).mode & 0o777).toBe(0o644);
     expect(readdirSync(join(root, 'etc')).filter((name) => name.startsWith('.'))).toEqual([]);
+    expect(readFileSync(join(root, 'synced'), 'utf8')).toBe('synced\n');
   });
 
   test('files: bytes, links, folders and hostile content are what they are', async () => {
