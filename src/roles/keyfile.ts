@@ -60,7 +60,18 @@ export function overlay(existing: Keyfile, wanted: Keyfile, owned: Owned): Keyfi
   });
   const added = wanted.sections
     .filter(({ name }) => !kept.some((section) => section.name === name))
-    .map(({ name, lines }): Section => ({ name, lines: lines.filter((line) => 'key' in line) }));
+    .map(({ name, lines }): Section => {
+      const own = owned[name] ?? (() => false);
+      const pairs = lines.filter((line) => 'key' in line);
+      return {
+        name,
+        lines: replaced(
+          pairs,
+          pairs.filter((line) => own(line.key)),
+          own,
+        ),
+      };
+    });
   const [mark] = wanted.head;
   const head = mark === undefined || existing.head.includes(mark) ? existing.head : [mark, ...existing.head];
   return { head, sections: added.reduce<Section[]>((all, section) => [...apart(all), section], kept) };

@@ -42,7 +42,7 @@ function render(text: string, variables: object, place: TextPlace): string {
   } catch (error) {
     if (!LiquidError.is(error)) throw error;
     const cause = error.originalError instanceof Error ? error.originalError : error;
-    const unknown = UndefinedVariableError.is(cause)
+    const unknown = UndefinedVariableError.is(error)
       ? /^undefined variable: (.*)$/.exec(firstLine(cause.message))?.[1]
       : undefined;
     const [line = 1, column = 1] = error.token.getPosition();
