@@ -84,11 +84,18 @@ export async function makeArchive(
       env: { ...tools.env, TMPDIR: temporary },
       input: `${sources.join('\n')}\n`,
       onLine: (line) => {
-        if (line.startsWith('I: ')) options.onProgress?.({ phase: 'image', text: line.slice(3) });
+        const text = stepOf(line);
+        if (text !== undefined) options.onProgress?.({ phase: 'image', text });
       },
       ...signal,
     },
   );
+}
+
+/** What a line of mmdebstrap's is for people; most aren't. Pure. */
+export function stepOf(line: string): string | undefined {
+  if (line.startsWith('I: running --customize-hook')) return 'downloading what hosts will be able to install';
+  return /^I: ((?:downloading|extracting|installing) .*)$/.exec(line)?.[1];
 }
 
 // mmdebstrap as an ordinary user needs a range of user ids, which only the setuid newuidmap can hand out.

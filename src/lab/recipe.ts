@@ -8,6 +8,7 @@ export const BASE_PACKAGES = [
   'udev',
   'openssh-server',
   'iproute2',
+  'iputils-ping',
   'network-manager',
   'curl',
   'kmod',
@@ -25,6 +26,7 @@ export const OFFERED_PACKAGES = [
   'arptables',
   'conntrack',
   'iptables',
+  'iputils-arping',
   'tcpdump',
   'ethtool',
   'chrony',
@@ -178,6 +180,7 @@ export const REMOVED: readonly string[] = [
  * Run by mmdebstrap with the image's folder as $1. The download resolves against what the image has installed.
  */
 export const OFFER_HOOK = `set -eu
+rm -f "$1"/var/cache/apt/archives/*.deb
 APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes --no-install-recommends --download-only install ${OFFERED_PACKAGES.join(' ')} >/dev/null
 mkdir -p "$1/srv/packages"
 mv "$1"/var/cache/apt/archives/*.deb "$1/srv/packages/"
