@@ -178,7 +178,27 @@ function problemOf(document: SourceDocument, error: ErrorObject): Problem {
     case 'pattern':
       return value('INV-BAD-VALUE', `“${printable(String(error.data))}” can’t stand in “${name}”`, about);
     default:
-      return value('INV-BAD-VALUE', `“${name}” ${error.message ?? 'is not as it must be'}`, about);
+      return value('INV-BAD-VALUE', `“${name}” ${limitWords(error)}`, about);
+  }
+}
+
+function limitWords({ keyword, params, message }: ErrorObject): string {
+  switch (keyword) {
+    case 'minimum':
+      return `must be at least ${params.limit}`;
+    case 'maximum':
+      return `must be at most ${params.limit}`;
+    case 'minItems':
+    case 'minProperties':
+      return 'must not be empty';
+    case 'maxItems':
+      return `can have at most ${params.limit} items`;
+    case 'maxLength':
+      return `can have at most ${params.limit} characters`;
+    case 'uniqueItems':
+      return 'names one thing twice';
+    default:
+      return message ?? 'is not as it must be';
   }
 }
 

@@ -15,7 +15,7 @@ autoconnect=false
 interface-name=lo
 timestamp=1795255000
 
-[ethernet]
+[loopback]
 
 [ipv4]
 address1=127.0.0.1/8

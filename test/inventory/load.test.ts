@@ -63,8 +63,10 @@ describe('one mistake, one problem, with its place', () => {
       ['INV-WRONG-TYPE “scheduler” must be text; this is empty'],
     ],
     ['a fraction', changed('port: 80', 'port: 80.5'), ['INV-WRONG-TYPE “port” must be a whole number; this is 80.5']],
-    ['out of range', changed('r: {}', 'r: { weight: 70000 }'), ['INV-BAD-VALUE “weight” must be <= 65535']],
-    ['negative', changed('r: {}', 'r: { weight: -1 }'), ['INV-BAD-VALUE “weight” must be >= 0']],
+    ['out of range', changed('r: {}', 'r: { weight: 70000 }'), ['INV-BAD-VALUE “weight” must be at most 65535']],
+    ['negative', changed('r: {}', 'r: { weight: -1 }'), ['INV-BAD-VALUE “weight” must be at least 0']],
+    ['an empty list', changed('[d]', '[]'), ['INV-BAD-VALUE “directors” must not be empty']],
+    ['an item twice', changed('[d]', '[d, d]'), ['INV-BAD-VALUE “directors” names one thing twice']],
     ['unknown word', changed('wrr', 'wr'), ['INV-BAD-VALUE “scheduler” can’t be “wr” → Did you mean “wrr”?']],
     [
       'a mode of another version',

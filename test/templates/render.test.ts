@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { LvsctlError, placeText } from '../../src/errors/index.ts';
 import { renderTemplate, renderText } from '../../src/templates/render.ts';
 import { packageRoot } from '../../src/templates/root.ts';
@@ -56,6 +56,7 @@ describe('errors tell the place in the inventory or in the template', () => {
 
 describe('an operator’s own template', () => {
   const folder = mkdtempSync(join(tmpdir(), 'lvsctl-test-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, 'modules-load'));
   const own = join(folder, 'modules-load/lvsctl.conf');
   const render = () => renderTemplate('modules-load/lvsctl.conf', { modules: ['ip_vs'] }, { overrideDir: folder });
