@@ -6,6 +6,7 @@ import type { Family } from '../platform/families.ts';
 import { keyOf } from '../resources/key.ts';
 import { STAGES, type Stage } from '../resources/kind.ts';
 import type { Resource } from '../resources/resource.ts';
+import type { Renderer } from '../templates/render.ts';
 
 /** A resource that a host is to have, with the stage at which it is brought about. */
 export interface Desired {
@@ -20,7 +21,7 @@ export interface Question {
   facts: Facts;
   family: Family;
   /** Renders a template of lvsctl, or the operator's in its place. */
-  template: (name: string, variables: object) => string;
+  template: Renderer;
 }
 
 /** What one role of a host wants. Parameters, modules and addresses of all roles end in common files. */

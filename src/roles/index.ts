@@ -3,7 +3,7 @@ import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { Facts } from '../platform/facts.ts';
 import { FAMILIES } from '../platform/families.ts';
-import { renderTemplate } from '../templates/render.ts';
+import { makeRenderer, type Renderer } from '../templates/render.ts';
 import { connectionResources } from './connections.ts';
 import { type Desired, type Part, type Question, settled } from './desired.ts';
 import { director } from './director.ts';
@@ -28,13 +28,12 @@ export function desire(cluster: Cluster, hostName: string, facts: Facts): Desire
   const host = cluster.hosts.find(({ name }) => name === hostName);
   if (host === undefined) throw new Error(`${hostName} is no host of ${cluster.name}`);
   checkPlatform(host, facts);
-  const overrideDir = join(dirname(cluster.file), 'templates');
   const question: Question = {
     cluster,
     host,
     facts,
     family: FAMILIES[facts.platform],
-    template: (name, variables) => renderTemplate(name, variables, { overrideDir }),
+    template: rendererOf(cluster),
   };
   const parts = ROLES.map((role) => role(question));
   const whole: Part = {
@@ -49,6 +48,15 @@ export function desire(cluster: Cluster, hostName: string, facts: Facts): Desire
     ...connectionResources(question, whole),
     ...whole.resources,
   ]);
+}
+
+const renderers = new WeakMap<Cluster, Renderer>();
+
+/** One renderer a cluster: its templates are read once for all hosts. */
+function rendererOf(cluster: Cluster): Renderer {
+  const known = renderers.get(cluster) ?? makeRenderer(join(dirname(cluster.file), 'templates'));
+  renderers.set(cluster, known);
+  return known;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Liquid, LiquidError, UndefinedVariableError } from 'liquidjs';
+import { Liquid, LiquidError, type Template, UndefinedVariableError } from 'liquidjs';
 import { failure } from '../errors/index.ts';
 import { packageRoot } from './root.ts';
 
@@ -16,16 +16,31 @@ export interface TextPlace {
 // Values are not escaped: the inventory's schema lets no control characters, quotes or spaces into what templates show.
 const engine = new Liquid({ strictVariables: true, strictFilters: true, ownPropertyOnly: true, jsTruthy: true });
 
+/** Parsing costs far more than rendering, and all hosts share a few texts. */
+const parsed = new Map<string, Template[]>();
+
+/** Renders a template by its path below `templates/`, e.g. `nginx/web_server.conf`. */
+export type Renderer = (name: string, variables: object) => string;
+
 /**
- * Renders one of lvsctl's templates, or the operator's file of the same name where there is one.
- * @param name path below `templates/`, e.g. `nginx/web_server.conf`
- * @param options.overrideDir the operator's `templates` folder; it need not exist
- * @throws TPL-UNKNOWN-VARIABLE, TPL-SYNTAX with file, line and column
+ * Makes a renderer of lvsctl's templates, or of the operator's files of the same names where there are any. Each file
+ * is read once.
+ * @param overrideDir the operator's `templates` folder; it need not exist
+ * @returns throws TPL-UNKNOWN-VARIABLE, TPL-SYNTAX with file, line and column
  */
-export function renderTemplate(name: string, variables: object, options: { overrideDir?: string } = {}): string {
-  const own = options.overrideDir === undefined ? undefined : join(options.overrideDir, name);
-  const file = own !== undefined && existsSync(own) ? own : join(packageRoot(), 'templates', name);
-  return render(readFileSync(file, 'utf8'), variables, { file, line: 1, column: 1, block: true });
+export function makeRenderer(overrideDir: string): Renderer {
+  const read = new Map<string, { file: string; text: string }>();
+  return (name, variables) => {
+    const source = read.get(name) ?? readTemplate(name, overrideDir);
+    read.set(name, source);
+    return render(source.text, variables, { file: source.file, line: 1, column: 1, block: true });
+  };
+}
+
+function readTemplate(name: string, overrideDir: string): { file: string; text: string } {
+  const own = join(overrideDir, name);
+  const file = existsSync(own) ? own : join(packageRoot(), 'templates', name);
+  return { file, text: readFileSync(file, 'utf8') };
 }
 
 /**
@@ -38,7 +53,9 @@ export function renderText(text: string, variables: object, place: TextPlace): s
 
 function render(text: string, variables: object, place: TextPlace): string {
   try {
-    return String(engine.parseAndRenderSync(text, { ...variables }));
+    const template = parsed.get(text) ?? engine.parse(text);
+    parsed.set(text, template);
+    return String(engine.renderSync(template, { ...variables }));
   } catch (error) {
     if (!LiquidError.is(error)) throw error;
     const cause = error.originalError instanceof Error ? error.originalError : error;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { LvsctlError, placeText } from '../../src/errors/index.ts';
-import { renderTemplate, renderText } from '../../src/templates/render.ts';
+import { makeRenderer, renderText } from '../../src/templates/render.ts';
 import { packageRoot } from '../../src/templates/root.ts';
 
 const variables = { host: { name: 'rs1' }, port: 80, none: null, servers: ['a', 'b'] };
@@ -59,7 +59,7 @@ describe('an operator’s own template', () => {
   afterAll(() => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, 'modules-load'));
   const own = join(folder, 'modules-load/lvsctl.conf');
-  const render = () => renderTemplate('modules-load/lvsctl.conf', { modules: ['ip_vs'] }, { overrideDir: folder });
+  const render = () => makeRenderer(folder)('modules-load/lvsctl.conf', { modules: ['ip_vs'] });
 
   test('takes the place of lvsctl’s', () => {
     expect(render()).toBe('# lvsctl manages this file: change the inventory, not this.\nip_vs\n');
