@@ -1,7 +1,7 @@
 /** Streams to an SSH port: TCP of our own (ssh2's leaves Nagle on, which doubles the time to connect), or a ProxyCommand. */
 import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import { Duplex } from 'node:stream';
+import { Duplex, Readable } from 'node:stream';
 
 /** A connected socket with TCP_NODELAY. Rejects with the system's error, or with the signal's reason. */
 export function dialTcp(host: string, port: number, family: 0 | 4 | 6, signal: AbortSignal): Promise<Duplex> {
@@ -48,16 +48,19 @@ export function unlessAborted(work: Promise<Duplex>, signal: AbortSignal): Promi
  */
 export function dialCommand(command: string): Duplex {
   const child = spawn('/bin/sh', ['-c', `exec ${command}`], { stdio: 'pipe' });
-  const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-1000);
   });
+  const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
+  async function* output(): AsyncGenerator<Buffer> {
+    for await (const chunk of child.stdout) yield chunk;
+    const code = await closed;
+    if (code !== 0) throw new Error(`the ProxyCommand ended with ${code}: ${said.trim()}`);
+  }
+  const stream = Duplex.from({ readable: Readable.from(output(), { objectMode: false }), writable: child.stdin });
   child.stdin.on('error', () => {});
   child.once('error', (error) => stream.destroy(error));
-  child.once('close', (code) => {
-    if (code !== 0) stream.destroy(new Error(`the ProxyCommand ended with ${code}: ${said.trim()}`));
-  });
   stream.on('error', () => {});
   stream.once('close', () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');

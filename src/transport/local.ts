@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { userInfo } from 'node:os';
-import { connectionOf } from './connection.ts';
+import { connectionOf, type Exec } from './connection.ts';
 import { printable, sshFailure, type Whom } from './failures.ts';
 import type { TransportOptions } from './options.ts';
 import { secretsOf } from './secrets.ts';
@@ -9,18 +9,27 @@ import type { Exit, Transport } from './types.ts';
 
 /** This machine itself: programs start under `/bin/sh`, which stands in for a login shell. */
 export function localTransport(options: TransportOptions = {}): Transport {
-  const secrets = secretsOf(options.environment ?? process.env, options.prompt);
+  const environment = options.environment ?? process.env;
+  const secrets = secretsOf(environment, options.prompt);
   return {
     async connect(target) {
-      return connectionOf(target, userInfo().username, { exec: start, close() {} }, secrets);
+      return connectionOf(target, userInfo().username, { exec: localExec(environment), close() {} }, secrets);
     },
     async close() {},
   };
 }
 
+/** Starts command lines with this environment, without lvsctl's own secrets. */
+export function localExec(environment: NodeJS.ProcessEnv): Exec {
+  const env = Object.fromEntries(Object.entries(environment).filter(([name]) => !SECRETS.test(name)));
+  return async (command, whom) => start(command, env, whom);
+}
+
+const SECRETS = /^LVSCTL_.*(PASSWORD|PASSPHRASE)$/;
+
 /** In a process group of its own, so that `kill` reaches what the program started too. */
-async function start(command: string, whom: Whom): Promise<Raw> {
-  const child = spawn('/bin/sh', ['-c', command], { stdio: 'pipe', detached: true });
+function start(command: string, env: NodeJS.ProcessEnv, whom: Whom): Raw {
+  const child = spawn('/bin/sh', ['-c', command], { stdio: 'pipe', detached: true, env });
   const ended = new Promise<Exit>((resolve, reject) => {
     child.once('error', (error) => {
       const what = `the program can't be started here: ${printable(error.message)}`;
@@ -39,6 +48,7 @@ async function start(command: string, whom: Whom): Promise<Raw> {
   });
   ended.catch(() => {});
   child.stdin.on('error', () => {});
+  child.stdout.on('error', () => {});
   return {
     stdin: child.stdin,
     stdout: child.stdout,

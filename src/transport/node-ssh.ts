@@ -30,6 +30,14 @@ const MAX_HOPS = 8;
 /** Milliseconds for which a jump host that failed isn't tried again for other hosts behind it. */
 const JUMP_FAILURE_KEPT = 15_000;
 
+/** A host on a route. */
+interface Stop {
+  target: Target;
+  config: HostConfig;
+  /** `USER@HOST:PORT`. */
+  id: string;
+}
+
 /** How one host is reached. */
 interface Way {
   target: Target;
@@ -59,42 +67,45 @@ export function nodeSshTransport(options: TransportOptions = {}): Transport {
   const configs = sshConfigs(options);
   const jumps = new Map<string, Promise<Link>>();
 
-  /** A connection to `target`; `via` are the hops before it when they are given, `way` the names gone through to get here. */
-  const reach = async (
+  /**
+   * All hosts on the way to a target, itself last, settled before anything is dialled: jump hosts that go round in a
+   * circle would wait for each other otherwise. `via`: the hops before it where somebody gave them.
+   */
+  const routeTo = async (
     target: Target,
     via: readonly Target[] | undefined,
-    way: readonly string[],
+    after: readonly string[],
     whom: Whom,
-    signal: AbortSignal | undefined,
-  ): Promise<Link> => {
+  ): Promise<Stop[]> => {
     const config = await configs.resolve(target, whom);
+    const id = `${config.user}@${config.hostname}:${config.port}`;
+    if (after.includes(id) || after.length > MAX_HOPS)
+      throw jumpFailure(whom, `the jump hosts go round in a circle at ${id}`);
     const hops = via ?? hopsOf(config, whom);
-    if (way.length > MAX_HOPS || way.includes(idOf(config)))
-      throw jumpFailure(whom, `the jump hosts go round in a circle at ${config.hostname}`);
-    const onward = [...way, idOf(config)];
-    const last = hops.at(-1);
-    const before =
-      last === undefined
-        ? undefined
-        : () => jump(last, hops.length > 1 ? hops.slice(0, -1) : undefined, onward, whom, signal);
+    const before = hops.at(-1);
+    if (before === undefined) return [{ target, config, id }];
+    const rest = hops.length > 1 ? hops.slice(0, -1) : undefined;
+    return [...(await routeTo(before, rest, [...after, id], whom)), { target, config, id }];
+  };
+
+  /** A connection to the last of a route. */
+  const reach = (route: readonly Stop[], whom: Whom, signal: AbortSignal | undefined): Promise<Link> => {
+    const last = route.at(-1);
+    if (!last) throw jumpFailure(whom, 'the way to the host is empty');
+    const { target, config } = last;
+    const before = route.length > 1 ? () => jump(route.slice(0, -1), whom, signal) : undefined;
     const where = `${config.hostname} port ${config.port}`;
     const timeout = options.connectTimeout ?? config.connectTimeout ?? 10;
     return establish({ target, config, before, whom, where, timeout }, signal);
   };
 
   /** A jump host's connection, shared by all that go through it. */
-  const jump = async (
-    target: Target,
-    via: readonly Target[] | undefined,
-    way: readonly string[],
-    whom: Whom,
-    signal: AbortSignal | undefined,
-  ): Promise<Link> => {
-    const id = JSON.stringify([target.ssh, via?.map((hop) => hop.ssh)]);
+  const jump = async (route: readonly Stop[], whom: Whom, signal: AbortSignal | undefined): Promise<Link> => {
+    const id = route.map((stop) => stop.id).join(' ');
     for (;;) {
-      const shared = jumps.get(id) ?? dialJump(id, () => reach(target, via, way, whom, signal));
+      const shared = jumps.get(id) ?? dialJump(id, () => reach(route, whom, signal));
       const link = await shared.catch((error: unknown) => {
-        throw through(target, whom, error);
+        throw through(route.at(-1)?.target.name ?? id, whom, error);
       });
       if (link.alive()) return link;
       if (jumps.get(id) === shared) jumps.delete(id);
@@ -194,9 +205,9 @@ export function nodeSshTransport(options: TransportOptions = {}): Transport {
   return {
     async connect(target, { phase, signal }) {
       const whom = { host: target.name, phase };
-      const link = await reach(target, undefined, [], whom, signal);
-      const config = await configs.resolve(target, whom);
-      return connectionOf(target, config.user, link, secrets);
+      const route = await routeTo(target, undefined, [], whom);
+      const link = await reach(route, whom, signal);
+      return connectionOf(target, route.at(-1)?.config.user ?? '', link, secrets);
     },
     async close() {
       const open = [...jumps.values()];
@@ -216,17 +227,13 @@ const start: Start = (config: Config) => {
   return client;
 };
 
-function idOf(config: HostConfig): string {
-  return `${config.user}@${config.hostname}:${config.port}`;
-}
-
 /** A jump host's failure, told for the host behind it. */
-function through(jump: Target, whom: Whom, error: unknown): unknown {
+function through(jump: string, whom: Whom, error: unknown): unknown {
   if (!(error instanceof LvsctlError)) return error;
   const problems = error.problems.map((problem) => ({
     ...problem,
     place: { kind: 'host' as const, ...whom },
-    what: problem.what.startsWith('jump host ') ? problem.what : `jump host ${jump.name}: ${problem.what}`,
+    what: problem.what.startsWith('jump host ') ? problem.what : `jump host ${jump}: ${problem.what}`,
   }));
   return new LvsctlError(problems, { cause: error, exitCode: error.exitCode });
 }

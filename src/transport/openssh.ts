@@ -36,13 +36,25 @@ export function opensshTransport(options: TransportOptions = {}): Transport {
   const environment = options.environment ?? process.env;
   const secrets = secretsOf(environment, options.prompt);
   const open = new Set<Master>();
+  /** Folders of control sockets that are in use; also removed where the process ends before `close`. */
+  const folders = new Set<string>();
+  const removeAll = () => {
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', removeAll);
 
   return {
     async connect(target, { phase, signal }) {
       const whom = { host: target.name, phase };
       const where = `${target.ssh.address}${target.ssh.port ? ` port ${target.ssh.port}` : ''}`;
       const limits = options.retry ?? { attempts: 12, seconds: 60 };
-      const master = await retryStart(() => start(target, options, whom, where, signal), limits, whom, where, signal);
+      const master = await retryStart(
+        () => start(target, options, whom, where, signal, folders),
+        limits,
+        whom,
+        where,
+        signal,
+      );
       open.add(master);
       const close = async () => {
         open.delete(master);
@@ -54,6 +66,7 @@ export function opensshTransport(options: TransportOptions = {}): Transport {
     async close() {
       await Promise.all([...open].map((master) => master.close()));
       open.clear();
+      process.removeListener('exit', removeAll);
     },
   };
 }
@@ -65,16 +78,16 @@ async function start(
   whom: Whom,
   where: string,
   signal: AbortSignal | undefined,
+  folders: Set<string>,
 ): Promise<Try<Master>> {
   if (signal?.aborted) throw interruptedFailure(whom);
   // Short, because a Unix socket's path may have 104 bytes or less.
   const folder = mkdtempSync(join(tmpdir(), 'lvsctl-'));
   const socket = join(folder, 's');
-  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
-  process.once('exit', removeFolder);
+  folders.add(folder);
   const discard = () => {
-    process.removeListener('exit', removeFolder);
-    removeFolder();
+    folders.delete(folder);
+    rmSync(folder, { recursive: true, force: true });
   };
 
   const args = opensshArguments(target, options);
@@ -163,6 +176,7 @@ async function session(socket: string, command: string, whom: Whom, gone: () => 
   });
   ended.catch(() => {});
   child.stdin.on('error', () => {});
+  child.stdout.on('error', () => {});
   return {
     stdin: child.stdin,
     stdout: child.stdout,
