@@ -172,6 +172,8 @@ export const REMOVED: readonly string[] = [
   '/etc/ssh/ssh_host_rsa_key',
   '/etc/ssh/ssh_host_rsa_key.pub',
   '/etc/apt/apt.conf.d/99mmdebstrap',
+  '/etc/motd',
+  '/etc/update-motd.d/10-uname',
   '/etc/resolv.conf',
 ];
 

@@ -157,7 +157,8 @@ async function link(control: Control, name: string, interfaces: string[], action
 }
 
 async function stream(control: Control, socket: Socket, name: string, port: number): Promise<void> {
-  find(control, name);
+  const { state } = find(control, name).status();
+  if (state === 'off' || state === 'failed') throw new Error(`${name} is ${state === 'off' ? 'without power' : 'down'}`);
   const address = control.lab.layout.hosts.find((host) => host.name === name)?.management.guest ?? '';
   const far = connect({ host: address, port, noDelay: true, allowHalfOpen: true });
   await once(far, 'connect');
