@@ -38,10 +38,11 @@ show() {
   while IFS= read -r line; do text=$text$line$nl; done <"$1" && printf '%s' "$text$line"
 }
 
-# Reads one line of a file into the variable "line".
+# Reads one line of a file into the variable "line"; of a number in /proc/sys, its first digit and no newline.
 line_of() {
   line=
-  [ -r "$1" ] && IFS= read -r line <"$1"
+  [ -r "$1" ] || return 1
+  IFS= read -r line <"$1" || [ -n "$line" ]
 }
 
 begin() {

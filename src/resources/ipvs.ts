@@ -22,7 +22,7 @@ export type IpvsResource =
       address: string;
       port: number;
       scheduler: string;
-      /** Further words of `ipvsadm -A`, e.g. `['-p', '300']`; normally empty. */
+      /** Further words of `ipvsadm -A` in the order of `ipvsadm -S`, e.g. `['-p', '300', '-b', 'sh-fallback,sh-port']`. */
       flags: string[];
       destinations: IpvsDestination[];
     }

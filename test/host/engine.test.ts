@@ -359,6 +359,28 @@ done`,
   });
 });
 
+test.each(Object.keys(SHELLS))(
+  'under %s, in a network namespace: ip_forward takes no other parameter along',
+  async (shell) => {
+    const after = '"$@"; cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/all/accept_redirects >"$OUT"';
+    const connection = localShell({
+      shell: ['unshare', '--map-root-user', '--net', 'sh', '-c', after, 'sh', ...(SHELLS[shell] ?? [])],
+      env: { PATH: `${root}/bin:${process.env.PATH}`, OUT: join(root, 'out') },
+    });
+    const set = (path: string, value: string) => ({ name: 'sysctl_set', args: [`net/ipv4/${path}`, value] });
+    const results = await execute(connection, [
+      set('conf/all/accept_redirects', '1'),
+      set('ip_forward', '1'),
+      set('ip_forward', 'maybe'),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['done', 'done', 'failed']);
+    expect(results[2]?.output).toContain('the kernel refuses maybe for net/ipv4/ip_forward');
+    await expect
+      .poll(() => existsSync(join(root, 'out')) && readFileSync(join(root, 'out'), 'utf8'), { timeout: 30_000 })
+      .toBe('1\n1\n');
+  },
+);
+
 test('looking is cheap: for files, sysctls, services and packages together, seven programs', async () => {
   for (const name of ['sha256sum', 'stat', 'grep', 'head', 'cat', 'uname', 'basename']) {
     const real = execFileSync('sh', ['-c', `command -v ${name}`])

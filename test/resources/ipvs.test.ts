@@ -28,15 +28,18 @@ const state = (resource: typeof web) => ({
   destinations: resource.destinations,
 });
 
-const TABLE = `-A -t 20.20.20.20:80 -s wrr
+// ipvsadm 1.31 on Linux 6.1, as it is (it writes scheduler flags in its own order).
+const TABLE = `-A -t 1.1.1.1:80 -s sh -p 60 -M 255.255.255.0 -b sh-fallback,sh-port
+-A -t 20.20.20.20:80 -s wrr
 -a -t 20.20.20.20:80 -r 30.30.30.40:80 -g -w 3
 -a -t 20.20.20.20:80 -r 30.30.30.30:80 -g -w 1
--A -t 20.20.20.20:443 -s sh -p 300 -b sh-port
--a -t 20.20.20.20:443 -r 30.30.30.30:443 -m -w 65535
--A -u 20.20.20.20:53 -s rr -o
+-A -u 20.20.20.20:53 -s rr
+-a -u 20.20.20.20:53 -r 30.30.30.31:53 -m -w 0
+-a -u 20.20.20.20:53 -r 30.30.30.41:53 -i -w 3 --tun-type ipip
+-A --sctp-service 20.20.20.20:5000 -s rr
 -A -t [2001:db8::20]:80 -s rr
--a -t [2001:db8::20]:80 -r [2001:db8::30]:80 -i -w 0
--A -f 1 -s rr
+-a -t [2001:db8::20]:80 -r [2001:db8::30]:80 -g -w 1
+-A -f 1 -s rr -o
 `;
 
 describe('ipvsadm -Sn', () => {
@@ -46,19 +49,24 @@ describe('ipvsadm -Sn', () => {
 
   test('flags, methods, protocols, IPv6, other services untouched', () => {
     const asked: IpvsResource[] = [
-      { ...gone, port: 443 },
+      { ...gone, address: '1.1.1.1' },
       { ...gone, protocol: 'udp', port: 53 },
+      { ...gone, protocol: 'sctp', port: 5000 },
       { ...gone, address: '2001:db8::20' },
       { ...gone, port: 8080 },
     ];
     expect(parsed(TABLE, asked)).toEqual([
+      { scheduler: 'sh', flags: ['-p', '60', '-M', '255.255.255.0', '-b', 'sh-fallback,sh-port'], destinations: [] },
       {
-        scheduler: 'sh',
-        flags: ['-p', '300', '-b', 'sh-port'],
-        destinations: [real('30.30.30.30', 65535, { port: 443, method: 'masq' })],
+        scheduler: 'rr',
+        flags: [],
+        destinations: [
+          real('30.30.30.31', 0, { port: 53, method: 'masq' }),
+          real('30.30.30.41', 3, { port: 53, method: 'tunnel' }),
+        ],
       },
-      { scheduler: 'rr', flags: ['-o'], destinations: [] },
-      { scheduler: 'rr', flags: [], destinations: [real('2001:db8::30', 0, { method: 'tunnel' })] },
+      { scheduler: 'rr', flags: [], destinations: [] },
+      { scheduler: 'rr', flags: [], destinations: [real('2001:db8::30', 1)] },
       null,
     ]);
   });

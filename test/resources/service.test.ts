@@ -91,7 +91,12 @@ describe('changes', () => {
       { running: false, loaded: [] },
       ['service_start nginx.service nginx'],
     ],
-    ['left alone while running, e.g. ipvsadm, whose restart empties the table', { running: null }, { stale: true, loaded: [] }, []],
+    [
+      'left alone while running, e.g. ipvsadm, whose restart empties the table',
+      { running: null },
+      { stale: true, loaded: [] },
+      [],
+    ],
     ['left alone while stopped', { running: null }, { running: false, loaded: null }, []],
     [
       'to be stopped',
