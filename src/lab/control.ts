@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { failure } from '../errors/index.ts';
-import type { MachineStatus, Reply, Request } from './protocol.ts';
+import type { Hold, MachineStatus, Reply, Request } from './protocol.ts';
 import { line, readLine } from './wire.ts';
 
 function open(path: string): Promise<Socket> {
@@ -87,13 +87,21 @@ export async function openStream(path: string, host: string, port: number): Prom
   return socket;
 }
 
+/** Ties the lab to this process: it ends when the process does, however that ends. */
+export async function tie(path: string): Promise<void> {
+  const { socket } = await begin(path, { op: 'watch', hold: 'always' });
+  socket.on('error', () => socket.destroy());
+  socket.resume();
+  socket.unref();
+}
+
 /**
  * Follows the hosts' states until `done` says so.
- * With `hold` the lab ends by itself when this process goes away before every host has been up.
+ * The lab ends by itself when this process goes away meanwhile, as `hold` says.
  */
 export async function follow(
   path: string,
-  options: { hold: boolean; signal?: AbortSignal },
+  options: { hold: Hold; signal?: AbortSignal },
   done: (hosts: MachineStatus[]) => boolean,
 ): Promise<MachineStatus[]> {
   const { socket, hosts } = await begin(path, { op: 'watch', hold: options.hold });

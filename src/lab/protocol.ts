@@ -12,11 +12,14 @@ export interface MachineStatus {
   reason?: string;
 }
 
+/** How long a lab depends on whoever watches it: never, until every host has started, or all its life. */
+export type Hold = 'never' | 'start' | 'always';
+
 /** What may be asked of a lab's supervisor: one line of JSON a connection, one answer line or more. */
 export type Request =
   | { op: 'status' }
-  /** Answers with a status at once and at each change. `hold`: the lab ends if the asker goes away before all is up. */
-  | { op: 'watch'; hold: boolean }
+  /** Answers with a status at once and at each change. The lab ends when the asker goes away, for as long as `hold` says. */
+  | { op: 'watch'; hold: Hold }
   | { op: 'power'; hosts: string[]; action: 'off' | 'on' | 'cycle' }
   | { op: 'link'; host: string; interfaces: string[]; action: 'cut' | 'restore' }
   /** After an `ok` the connection is a byte stream to that port of the host. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { type Machine, machine } from './machine.ts';
 import { wires } from './network.ts';
-import type { LabFile, MachineStatus, Reply, Request } from './protocol.ts';
+import type { Hold, LabFile, MachineStatus, Reply, Request } from './protocol.ts';
 import { line, readLine } from './wire.ts';
 
 /**
@@ -113,12 +113,12 @@ async function answer(control: Control, socket: Socket, request: Request): Promi
   socket.end();
 }
 
-function watch(control: Control, socket: Socket, hold: boolean): void {
+function watch(control: Control, socket: Socket, hold: Hold): void {
   control.watchers.add(socket);
   socket.resume();
   socket.on('close', () => {
     control.watchers.delete(socket);
-    if (hold && !control.settled) process.exit(0);
+    if (hold === 'always' || (hold === 'start' && !control.settled)) process.exit(0);
   });
   socket.on('end', () => socket.end());
   reply(socket, { ok: true, hosts: control.hosts() });
@@ -158,7 +158,8 @@ async function link(control: Control, name: string, interfaces: string[], action
 
 async function stream(control: Control, socket: Socket, name: string, port: number): Promise<void> {
   const { state } = find(control, name).status();
-  if (state === 'off' || state === 'failed') throw new Error(`${name} is ${state === 'off' ? 'without power' : 'down'}`);
+  if (state === 'off' || state === 'failed')
+    throw new Error(`${name} is ${state === 'off' ? 'without power' : 'down'}`);
   const address = control.lab.layout.hosts.find((host) => host.name === name)?.management.guest ?? '';
   const far = connect({ host: address, port, noDelay: true, allowHalfOpen: true });
   await once(far, 'connect');

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { failure } from '../errors/index.ts';
 import type { Cluster } from '../inventory/model.ts';
 import { availableMemory, checkNamespaces, checkPlatform, NAMESPACES, parallelStarts } from './check.ts';
-import { ask, follow, listens } from './control.ts';
+import { ask, follow, listens, tie } from './control.ts';
 import { guestFiles } from './guest.ts';
 import { ensureImage } from './image.ts';
 import { ensureKeys } from './keys.ts';
@@ -22,6 +22,8 @@ export interface LabUpOptions {
   cache?: string;
   onProgress?: OnProgress;
   signal?: AbortSignal;
+  /** The lab is to end with this process, whatever happens to it. */
+  tied?: boolean;
 }
 
 /** Seconds of computing that one host's start takes; with two cores five hosts take about 40 s. */
@@ -81,6 +83,7 @@ export async function labUp(cluster: Cluster, options: LabUpOptions = {}): Promi
       try {
         await prepare(folder, file, cache, tools);
         await boot(folder, file, options);
+        if (options.tied === true) await tie(file.socket);
       } catch (error) {
         await end(folder, file);
         throw signal?.aborted ? interrupted() : error;
@@ -143,7 +146,7 @@ async function boot(folder: string, file: LabFile, options: LabUpOptions): Promi
   await writeFile(join(folder, 'pid'), String(child.pid ?? ''));
   await waitForSocket(folder, file.socket, child, options.signal);
   const told = new Map<string, string>();
-  const watching = { hold: true, ...(options.signal === undefined ? {} : { signal: options.signal }) };
+  const watching = { hold: 'start' as const, ...(options.signal === undefined ? {} : { signal: options.signal }) };
   const hosts = await follow(file.socket, watching, (now) => {
     for (const host of now) {
       if (told.get(host.name) === host.state) continue;

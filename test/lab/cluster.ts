@@ -1,0 +1,31 @@
+import type { Cidr, Cluster, Host, Interface } from '../../src/inventory/model.ts';
+
+/** `10.0.0.1/24` as the model has it. */
+export function cidr(text: string): Cidr {
+  const [address = '', prefix = ''] = text.split('/');
+  return { address, prefix: Number(prefix), family: address.includes(':') ? 6 : 4 };
+}
+
+export function nic(name: string, segment: string, addresses: string[], more: Partial<Interface> = {}): Interface {
+  return { name, addresses: addresses.map(cidr), gateways: {}, routes: [], dns: [], segment, ...more };
+}
+
+export function host(name: string, interfaces: Interface[], managed = true): Host {
+  return {
+    name,
+    managed,
+    forwarding: false,
+    interfaces,
+    ssh: { address: name },
+    sysctls: {},
+    packages: [],
+    modules: [],
+    files: [],
+    units: [],
+  };
+}
+
+/** A cluster of these hosts without any service. */
+export function cluster(file: string, hosts: Host[]): Cluster {
+  return { name: 'small', file, hosts, services: [], webServers: [] };
+}
