@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '../errors/index.ts';
 import type { Path, SourceDocument } from './document.ts';
 
@@ -15,7 +16,11 @@ export function makeFindings(document: SourceDocument): Findings {
   return {
     problems,
     document,
-    add: (path, code, what, next, of = 'value') => problems.push({ code, place: document.place(path, of), what, next }),
+    add: (path, code, what, next, of = 'value') => {
+      const problem = { code, place: document.place(path, of), what, next };
+      // What stands in defaults is met again with every host and service.
+      if (!problems.some((earlier) => isDeepStrictEqual(earlier, problem))) problems.push(problem);
+    },
     line: (path, of = 'value') => `line ${document.place(path, of).line}`,
   };
 }

@@ -25,7 +25,7 @@ interface Wanted {
 /**
  * NetworkManager profiles: one for each interface that the inventory says anything of, and lo's for the VIPs of a
  * real server. VIPs are added to the interface's own addresses.
- * @throws HOST-NO-NETWORKMANAGER, HOST-OLD-NETWORKMANAGER
+ * @throws HOST-NO-NETWORKMANAGER, HOST-OLD-NETWORKMANAGER, HOST-NO-KEYFILE
  */
 export function connectionResources(question: Question, part: Part): Desired[] {
   const { host, facts } = question;
@@ -56,6 +56,7 @@ export function connectionResources(question: Question, part: Part): Desired[] {
   checkNetworkManager(question, wanted);
   return wanted.map((one) => {
     const active = facts.profiles.find(({ device }) => device === one.device);
+    if (active !== undefined) checkKeyfile(question, active);
     const stage = one.device === 'lo' ? 'real-vip' : earliest(extra(one.device).map((address) => address.stage));
     return { stage, resource: resourceOf(question, one, active) };
   });
@@ -93,6 +94,17 @@ function checkNetworkManager({ host, facts }: Question, wanted: readonly Wanted[
   }
 }
 
+/** NetworkManager also reads ifcfg files on the RHEL family; lvsctl writes keyfiles alone. */
+function checkKeyfile({ host }: Question, { name, device, file }: Profile): void {
+  if (file === '' || file.endsWith('.nmconnection')) return;
+  throw failure({
+    code: 'HOST-NO-KEYFILE',
+    place: { kind: 'host', host: host.name, phase: 'desire' },
+    what: `the profile “${name}” of ${device} stands in ${file}, which is no keyfile`,
+    next: `Turn it into one: nmcli connection migrate "${name}"`,
+  });
+}
+
 function resourceOf(question: Question, wanted: Wanted, active: Profile | undefined): ConnectionResource {
   const name = active?.name ?? `lvsctl-${wanted.device}`;
   const uuid = active?.uuid ?? uuidOf(`${question.cluster.name}/${question.host.name}/${wanted.device}`);
@@ -117,7 +129,6 @@ function resourceOf(question: Question, wanted: Wanted, active: Profile | undefi
  */
 function pathOf(device: string, active: Profile | undefined): string {
   const path = active?.file ?? '';
-  if (path.startsWith('/etc/')) return path;
   const base = path.slice(path.lastIndexOf('/') + 1);
   return `${FOLDER}/${base === '' ? `lvsctl-${device}.nmconnection` : base}`;
 }

@@ -21,8 +21,8 @@ const ROLES: readonly ((question: Question) => Part)[] = [router, realServer, di
 /**
  * Everything that a host is to have, in order, each key once. Pure but for reading the templates.
  * @param hostName one of the cluster's managed hosts
- * @throws ROLE-CONFLICT, HOST-NO-NETWORKMANAGER, HOST-OLD-NETWORKMANAGER, HOST-OTHER-PLATFORM, HOST-NO-SYSTEMD,
- *   TPL-UNKNOWN-VARIABLE, TPL-SYNTAX
+ * @throws ROLE-CONFLICT, HOST-NO-NETWORKMANAGER, HOST-OLD-NETWORKMANAGER, HOST-NO-KEYFILE, HOST-OTHER-PLATFORM,
+ *   HOST-NO-SYSTEMD, TPL-UNKNOWN-VARIABLE, TPL-SYNTAX
  */
 export function desire(cluster: Cluster, hostName: string, facts: Facts): Desired[] {
   const host = cluster.hosts.find(({ name }) => name === hostName);

@@ -296,6 +296,48 @@ test('a place is right through an alias', () => {
   expect(problemsIn(text).map(head)).toEqual(['6:42 INV-BAD-ADDRESS', '6:42 INV-BAD-ADDRESS']);
 });
 
+describe('defaults', () => {
+  const text = `version: 1
+name: c
+defaults:
+  host: { dns: [10.0.0.53], packages: [a], ssh: { user: root, port: 22 }, sysctls: { net.core.a: 1, net.core.b: 2 } }
+  service: { mode: dr, protocol: udp, scheduler: rr, directors: [d], port: 53 }
+hosts:
+  d: { interfaces: { eth0: { addresses: [10.0.0.2/24] } }, packages: [b], ssh: { port: 2222 }, sysctls: { net.core.b: 3 } }
+  r: { interfaces: { eth1: {}, eth0: { addresses: [10.0.0.3/24, "2001:db8::3/64"] } } }
+services:
+  one: { vip: 10.0.0.100, real_servers: { r: {} } }
+  two: { vip: 10.0.0.100, real_servers: { r: { weight: 0 } }, port: 54, scheduler: wlc }
+`;
+  const cluster = () => loadCluster([join(folder({ 'lvs.yaml': text }), 'lvs.yaml')]);
+
+  test('of hosts: maps merge, lists replace', () => {
+    const [d, r] = cluster().hosts;
+    expect(d?.ssh).toEqual({ address: '10.0.0.2', user: 'root', port: 2222 });
+    expect(d?.packages).toEqual(['b']);
+    expect(d?.sysctls).toEqual({ 'net.core.a': '1', 'net.core.b': '3' });
+    expect(r?.ssh).toEqual({ address: '10.0.0.3', user: 'root', port: 22 });
+    expect(r?.packages).toEqual(['a']);
+    expect(r?.interfaces.map(({ dns }) => dns)).toEqual([[], ['10.0.0.53']]);
+  });
+  test('of services', () => {
+    expect(cluster().services).toMatchObject([
+      {
+        name: 'one',
+        protocol: 'udp',
+        port: 53,
+        scheduler: 'rr',
+        realServers: [{ host: 'r', address: '10.0.0.3', port: 53, weight: 1 }],
+      },
+      { name: 'two', protocol: 'udp', port: 54, scheduler: 'wlc', realServers: [{ weight: 0, port: 54 }] },
+    ]);
+  });
+  test('what is wrong in them is told where it stands', () => {
+    expect(problemsIn(text.replace('directors: [d]', 'directors: [x]')).map(head)).toEqual(['5:66 INV-UNKNOWN-NAME']);
+    expect(problemsIn(text.replace('dns: [10.0.0.53]', 'dns: [x]')).map(head)).toEqual(['4:17 INV-BAD-ADDRESS']);
+  });
+});
+
 describe('several files', () => {
   const two = () =>
     folder({

@@ -85,6 +85,13 @@ describe('what cannot be', () => {
     expect(codes(() => desire(of, name, told))[0]).toContain(expected);
   });
 
+  test('a profile in an ifcfg file', () => {
+    const profiles = [{ ...WIRED_PROFILE, file: '/etc/sysconfig/network-scripts/ifcfg-ens33' }];
+    expect(codes(() => desire(drWrr, 'director', facts({ profiles })))[0]).toContain(
+      'HOST-NO-KEYFILE the profile “Wired connection 1” of ens33',
+    );
+  });
+
   test('an old NetworkManager does where there is no VIP on lo', () => {
     expect(codes(() => desire(drWrr, 'route', facts({ networkManager: '1.30.0' })))).toEqual([]);
   });
@@ -225,6 +232,20 @@ gateway=2001:db8::1
 dns=2001:db8::53;
 method=manual
 `);
+  });
+});
+
+test('ip_forward comes first, live and in the file', () => {
+  const desired = desire(
+    host('{ forwarding: true, sysctls: { net.core.somaxconn: 1, net.ipv4.conf.all.rp_filter: 0 } }'),
+    'h',
+    facts(),
+  );
+  const names = ['net.ipv4.ip_forward', 'net.core.somaxconn', 'net.ipv4.conf.all.rp_filter'];
+  expect(desired.flatMap(({ resource }) => (resource.kind === 'sysctl' ? [resource.name] : []))).toEqual(names);
+  expect(one(desired, 'file', 'sysctl.d')).toMatchObject({
+    content:
+      '# lvsctl manages this file: change the inventory, not this.\nnet.ipv4.ip_forward = 1\nnet.core.somaxconn = 1\nnet.ipv4.conf.all.rp_filter = 0\n',
   });
 });
 
