@@ -2,7 +2,7 @@
  * Builds lvsctl: the published schema, the inventory's validator, and the program in dist/.
  * `node src/build/build.mjs`, run by `npm ci` too.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -40,8 +40,12 @@ async function buildProgram() {
     logLevel: 'warning',
     write: false,
   });
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  // Running programs may still load parts of the same build: what is unchanged stays in place.
   for (const { path, text } of result.outputFiles) write(path, runnable(path, text));
+  const made = new Set(result.outputFiles.map(({ path }) => path));
+  for (const path of readdirSync(join(root, 'dist/chunks')).map((name) => join(root, 'dist/chunks', name))) {
+    if (!made.has(path)) rmSync(path);
+  }
   chmodSync(join(root, 'dist/lvsctl.js'), 0o755);
 }
 

@@ -1,4 +1,4 @@
-import { applyPlan, type ApplyEvent, type ApplyResult, refuseUnseen } from '../apply/apply.ts';
+import { type ApplyEvent, type ApplyResult, applyPlan, refuseUnseen } from '../apply/apply.ts';
 import { failure } from '../errors/index.ts';
 import { ENGINE_VERSION } from '../host/index.ts';
 import { inventoryFingerprint, loadCluster } from '../inventory/index.ts';
@@ -6,6 +6,7 @@ import type { Cluster } from '../inventory/model.ts';
 import { readPlan } from '../plan/file.ts';
 import { isEmpty, type Plan } from '../plan/plan.ts';
 import { planText } from '../report/plan-text.ts';
+import type { Phase } from '../report/progress.ts';
 import { resultText } from '../report/result-text.ts';
 import type { Connection, Transport } from '../transport/types.ts';
 import { aim, aimAtLab, confirm, type HostOptions, transportFor } from './context.ts';
@@ -19,7 +20,12 @@ export interface ApplyOptions extends HostOptions {
 }
 
 /** `lvsctl apply PLANFILE`: does exactly what a saved plan says. */
-export async function applySaved(file: string, options: ApplyOptions, output: Output, signal: AbortSignal): Promise<number> {
+export async function applySaved(
+  file: string,
+  options: ApplyOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<number> {
   const plan = readPlan(file, ENGINE_VERSION);
   refuseUnseen(plan, options.skipUnreachable === true);
   const cluster = refuseOtherInventory(plan);
@@ -108,22 +114,30 @@ async function run(
     },
   }).finally(() => phase.end());
   output.print(resultText(result, output.paint));
-  output.emit('applied', { hosts: result.hosts, steps: Object.fromEntries(result.steps), interrupted: result.interrupted });
+  output.emit('applied', {
+    hosts: result.hosts,
+    steps: Object.fromEntries(result.steps),
+    interrupted: result.interrupted,
+  });
   output.problems(result.hosts.flatMap((host) => host.problems));
   return exitCode(result);
 }
 
-function showEvent(event: ApplyEvent, phase: { update(i: string, t: string): void; done(i: string, t?: string): void; failed(i: string, t?: string): void }): void {
+function showEvent(event: ApplyEvent, phase: Phase): void {
   switch (event.type) {
     case 'step-started':
-      return phase.update(event.step, 'running');
+      phase.update(event.step, 'running');
+      break;
     case 'op-done':
-      return phase.update(event.step, `${event.done} of ${event.of}, ${event.op.replaceAll('_', ' ')}`);
+      phase.update(event.step, `${event.done} of ${event.of}, ${event.op.replaceAll('_', ' ')}`);
+      break;
     case 'step-ended':
-      return event.outcome === 'done' ? phase.done(event.step) : phase.failed(event.step, event.outcome);
+      if (event.outcome === 'done') phase.done(event.step);
+      else phase.failed(event.step, event.outcome);
+      break;
     case 'checking':
     case 'reading-back':
-      return;
+      break;
   }
 }
 

@@ -34,7 +34,8 @@ export interface Aim {
 export async function aim(options: HostOptions, output: Output): Promise<Aim> {
   const described = loadCluster(options.inventory, options.cluster === undefined ? {} : { cluster: options.cluster });
   const fingerprint = inventoryFingerprint(described);
-  if (!options.lab) return { cluster: described, fingerprint, transport: await transportFor(options, output, described) };
+  if (!options.lab)
+    return { cluster: described, fingerprint, transport: await transportFor(options, output, described) };
   const { lab, cluster } = await aimAtLab(described);
   return { cluster, fingerprint, lab, transport: await transportFor(options, output, cluster, lab) };
 }

@@ -22,7 +22,8 @@ export async function demoCommand(
   const inventory = options.inventory?.[0] ?? `${packageRoot()}/inventories/dr-wrr.yaml`;
   const cluster = loadCluster([inventory]);
   const host = labOptions(inventory);
-  const chapter = (number: number, text: string): void => output.print(`\n${output.paint.strong(`${number}. ${text}`)}\n`);
+  const chapter = (number: number, text: string): void =>
+    output.print(`\n${output.paint.strong(`${number}. ${text}`)}\n`);
   const step = async (code: Promise<number>, what: string, wanted: number = EXIT.done): Promise<void> => {
     const got = await code;
     if (signal.aborted) throw interrupted();

@@ -59,7 +59,9 @@ function withHosts(command: Command): Command {
     .addOption(new Option('--limit <hosts>', 'only these hosts, separated by commas').argParser(list))
     .option('--lab', "aim at the inventory's lab in place of its real hosts")
     .addOption(
-      new Option('--transport <way>', 'how hosts are reached').choices(['node-ssh', 'openssh', 'local']).default('node-ssh'),
+      new Option('--transport <way>', 'how hosts are reached')
+        .choices(['node-ssh', 'openssh', 'local'])
+        .default('node-ssh'),
     )
     .addOption(new Option('--parallel <n>', 'hosts at once').argParser(positive).default(50))
     .option('--accept-new-host-keys', 'trust hosts that are not yet in known_hosts, and remember them')
@@ -84,9 +86,7 @@ export function makeProgram(): Command {
     .addOption(cluster())
     .addOption(json())
     .action(async (options) =>
-      act(options, async (output) =>
-        (await import('./validate.ts')).validateCommand(withInventory(options), output),
-      ),
+      act(options, async (output) => (await import('./validate.ts')).validateCommand(withInventory(options), output)),
     );
 
   withHosts(program.command('plan'))

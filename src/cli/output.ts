@@ -1,7 +1,7 @@
 import { LvsctlError, type Problem } from '../errors/index.ts';
 import { makePaint, type Paint, wantsColour } from '../report/paint.ts';
 import { problemText } from '../report/problem-text.ts';
-import { jsonProgress, liveProgress, plainProgress, type Progress } from '../report/progress.ts';
+import { jsonProgress, liveProgress, type Progress, plainProgress } from '../report/progress.ts';
 
 /** Where a command's words go: results on stdout, progress and errors on stderr; with `--json`, all as lines on stdout. */
 export interface Output {
@@ -28,7 +28,11 @@ export function makeOutput(json: boolean): Output {
     json,
     interactive: process.stdin.isTTY === true && process.stderr.isTTY === true && !json,
     paint,
-    progress: json ? jsonProgress(out) : live && !process.env.NO_COLOR ? liveProgress(errorPaint, err) : plainProgress(err),
+    progress: json
+      ? jsonProgress(out)
+      : live && !process.env.NO_COLOR
+        ? liveProgress(errorPaint, err)
+        : plainProgress(err),
     print: (text) => {
       if (!json) out(text);
     },

@@ -1,5 +1,5 @@
-import { isEmpty } from '../plan/plan.ts';
 import { writePlan } from '../plan/file.ts';
+import { isEmpty } from '../plan/plan.ts';
 import { planText } from '../report/plan-text.ts';
 import { aim, type HostOptions } from './context.ts';
 import { makePlan } from './make-plan.ts';

@@ -13,7 +13,12 @@ export async function validateCommand(
   output.print(
     `${cluster.name}: ${counted(cluster.hosts.length, 'host')} (${managed} managed), ${counted(cluster.services.length, 'service')}. No errors found.`,
   );
-  output.emit('valid', { cluster: cluster.name, hosts: cluster.hosts.length, managed, services: cluster.services.length });
+  output.emit('valid', {
+    cluster: cluster.name,
+    hosts: cluster.hosts.length,
+    managed,
+    services: cluster.services.length,
+  });
   return EXIT.done;
 }
 

@@ -38,7 +38,10 @@ export async function verifyCommand(options: VerifyOptions, output: Output, sign
 async function connectClients(target: Aim, connections: Map<string, Connection>, output: Output): Promise<void> {
   for (const client of clientsOf(target.cluster)) {
     try {
-      connections.set(client.name, await target.transport.connect({ name: client.name, ssh: client.ssh }, { phase: 'connect' }));
+      connections.set(
+        client.name,
+        await target.transport.connect({ name: client.name, ssh: client.ssh }, { phase: 'connect' }),
+      );
     } catch (error) {
       if (!(error instanceof LvsctlError)) throw error;
       output.problems(error.problems);
