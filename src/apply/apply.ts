@@ -56,14 +56,12 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
   try {
     await reachAll(plan, hosts, connections, options);
     const problems = new Map<string, Problem[]>();
-    const steps = await runGraph(
-      plan.steps,
-      (step) => runStep(step, connections, options, problems),
-      options.signal,
-    );
+    const steps = await runGraph(plan.steps, (step) => runStep(step, connections, options, problems), options.signal);
     const limit = pLimit(options.parallel);
     const results = await Promise.all(
-      hosts.map((host) => limit(() => readBack(plan, host, connections, steps, problems.get(host.name) ?? [], options))),
+      hosts.map((host) =>
+        limit(() => readBack(plan, host, connections, steps, problems.get(host.name) ?? [], options)),
+      ),
     );
     return { hosts: results, steps, interrupted: options.signal?.aborted === true };
   } finally {
@@ -152,12 +150,20 @@ async function runStep(
       ...(options.signal ? { signal: options.signal } : {}),
       onOp: (result) => {
         done += 1;
-        options.onEvent?.({ type: 'op-done', step: step.id, host: step.host, op: result.op.name, done, of: ops.length });
+        options.onEvent?.({
+          type: 'op-done',
+          step: step.id,
+          host: step.host,
+          op: result.op.name,
+          done,
+          of: ops.length,
+        });
       },
     });
     const failed = results.find((result) => result.status === 'failed');
     if (failed !== undefined) found.push(opFailed(step, failed.op.name, failed.op.args, failed.output));
-    outcome = failed !== undefined ? 'failed' : results.every((result) => result.status === 'done') ? 'done' : 'stopped';
+    outcome =
+      failed !== undefined ? 'failed' : results.every((result) => result.status === 'done') ? 'done' : 'stopped';
   } catch (error) {
     if (!(error instanceof LvsctlError)) throw error;
     found.push(...error.problems);

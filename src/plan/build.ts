@@ -77,7 +77,11 @@ function changesOf(seen: SeenHost, warnings: Warning[]): Staged[] {
     const entry = written.get(key);
     if (changes.length > 0 && resource.kind === 'file' && resource.state === 'absent' && entry?.sha256 !== undefined) {
       if (!canonicalJson(state ?? null).includes(entry.sha256)) {
-        warnings.push({ host: seen.host.name, key, text: 'no longer asked for, but changed since lvsctl wrote it: left as it is' });
+        warnings.push({
+          host: seen.host.name,
+          key,
+          text: 'no longer asked for, but changed since lvsctl wrote it: left as it is',
+        });
         continue;
       }
     }

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { failure } from '../errors/index.ts';
-import { PLAN_VERSION, type Plan } from './plan.ts';
 import { sha256 } from './manifest.ts';
+import { PLAN_VERSION, type Plan } from './plan.ts';
 
 /**
  * Writes a plan to a file, readable by its owner alone, sealed with a digest so that a cut or edited one is

@@ -15,9 +15,14 @@ export function planText(plan: Plan, paint: Paint): string {
     return [title, ...steps.flatMap((step) => step.changes.map((change) => changeText(change, paint)))].join('\n');
   });
   const unseen = plan.unseen.map(({ host, problems }) =>
-    [`${paint.strong(host)}  ${paint.removed('could not be read')}`, ...problems.map((p) => indent(problemText(p, paint), 2))].join('\n'),
+    [
+      `${paint.strong(host)}  ${paint.removed('could not be read')}`,
+      ...problems.map((p) => indent(problemText(p, paint), 2)),
+    ].join('\n'),
   );
-  const warnings = plan.warnings.map((each) => `${paint.changed('Warning')}  ${each.host}, ${each.key}: ${printable(each.text)}`);
+  const warnings = plan.warnings.map(
+    (each) => `${paint.changed('Warning')}  ${each.host}, ${each.key}: ${printable(each.text)}`,
+  );
   return [...blocks, ...unseen, ...(warnings.length > 0 ? [warnings.join('\n')] : []), orderText(plan), summary(plan)]
     .filter((block) => block !== '')
     .join('\n\n');
@@ -60,9 +65,12 @@ function changeText(change: PlannedChange, paint: Paint): string {
   const reason = change.reason === undefined ? '' : paint.faint(`  (${printable(change.reason)})`);
   const [first] = change.shown;
   // A single value or action fits on the change's own line.
-  if (change.shown.length === 1 && first?.as === 'value') return `  ${mark} ${valueText(first, change.key, paint)}${reason}`;
+  if (change.shown.length === 1 && first?.as === 'value')
+    return `  ${mark} ${valueText(first, change.key, paint)}${reason}`;
   if (change.shown.length === 1 && first?.as === 'action') return `  ${mark} ${printable(first.text)}${reason}`;
-  const body = change.shown.map((shown) => indent(shownText(shown, change.key, paint), 6)).filter((text) => text.trim() !== '');
+  const body = change.shown
+    .map((shown) => indent(shownText(shown, change.key, paint), 6))
+    .filter((text) => text.trim() !== '');
   return [`  ${mark} ${printable(change.key)}${reason}`, ...body].join('\n');
 }
 
@@ -79,7 +87,11 @@ function shownText(shown: Shown, key: string, paint: Paint): string {
   }
 }
 
-function valueText(shown: { name: string; before: string | null; after: string | null }, key: string, paint: Paint): string {
+function valueText(
+  shown: { name: string; before: string | null; after: string | null },
+  key: string,
+  paint: Paint,
+): string {
   const name = key.endsWith(shown.name) ? key : shown.name;
   const before = shown.before === null ? paint.faint('none') : paint.removed(printable(shown.before));
   const after = shown.after === null ? paint.faint('none') : paint.added(printable(shown.after));

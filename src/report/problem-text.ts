@@ -4,7 +4,8 @@ import { type Paint, printable } from './paint.ts';
 /** An error as two or three lines: place and code, what happened, what to do next. */
 export function problemText(problem: Problem, paint: Paint): string {
   const place = placeText(problem.place);
-  const head = place === '' ? paint.removed(problem.code) : `${paint.strong(printable(place))}: ${paint.removed(problem.code)}`;
+  const head =
+    place === '' ? paint.removed(problem.code) : `${paint.strong(printable(place))}: ${paint.removed(problem.code)}`;
   return `${head}\n  ${printableLines(problem.what)}\n  ${paint.faint('→')} ${printableLines(problem.next)}`;
 }
 

@@ -77,11 +77,14 @@ export function liveProgress(paint: Paint, write: (line: string) => void): Progr
           return ended;
         },
       }));
-      const list = new Listr([{ title, task: (_context, task) => task.newListr(tasks, { concurrent: true, exitOnError: false }) }], {
-        registerSignalListeners: false,
-        exitOnError: false,
-        rendererOptions: { collapseSubtasks: false, collapseErrors: false, showErrorMessage: false },
-      });
+      const list = new Listr(
+        [{ title, task: (_context, task) => task.newListr(tasks, { concurrent: true, exitOnError: false }) }],
+        {
+          registerSignalListeners: false,
+          exitOnError: false,
+          rendererOptions: { collapseSubtasks: false, collapseErrors: false, showErrorMessage: false },
+        },
+      );
       const running = list.run().catch(() => undefined);
       // The tasks start in a later turn of the event loop.
       await new Promise((resolve) => setImmediate(resolve));

@@ -2,8 +2,8 @@ import pLimit from 'p-limit';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { type FactGroup, observe } from '../host/client.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
-import { removals, parseManifest, type StagedResource } from '../plan/manifest.ts';
 import type { SeenHost, UnseenHost } from '../plan/build.ts';
+import { parseManifest, removals, type StagedResource } from '../plan/manifest.ts';
 import { desire } from '../roles/index.ts';
 import type { Connection, Transport } from '../transport/types.ts';
 
@@ -39,9 +39,7 @@ export interface Survey {
 export async function survey(cluster: Cluster, hosts: readonly Host[], options: SurveyOptions): Promise<Survey> {
   const limit = pLimit(options.parallel);
   const connections = new Map<string, Connection>();
-  const results = await Promise.all(
-    hosts.map((host) => limit(() => readHost(cluster, host, options, connections))),
-  );
+  const results = await Promise.all(hosts.map((host) => limit(() => readHost(cluster, host, options, connections))));
   options.signal?.throwIfAborted();
   return {
     seen: results.flatMap((result) => ('facts' in result ? [result] : [])),

@@ -75,9 +75,14 @@ export function judgeTraffic(
   const silent = shares.filter((share) => share.count === 0 && answers.length >= expectedRound(weighted));
   const strange = answers.length - shares.reduce((sum, share) => sum + share.count, 0);
   if (silent.length > 0) {
-    return { hop, status: 'failed', detail: `no answer came from ${silent.map((each) => each.host).join(', ')} (${text})` };
+    return {
+      hop,
+      status: 'failed',
+      detail: `no answer came from ${silent.map((each) => each.host).join(', ')} (${text})`,
+    };
   }
-  if (strange > 0) return { hop, status: 'failed', detail: `${strange} answers came from none of the real servers (${text})` };
+  if (strange > 0)
+    return { hop, status: 'failed', detail: `${strange} answers came from none of the real servers (${text})` };
   return { hop, status: 'ok', detail: `${answers.length} requests answered: ${text}` };
 }
 

@@ -50,7 +50,11 @@ done
 export async function ask(connection: Connection, question: Question): Promise<Answer[]> {
   const mark = randomBytes(16).toString('hex');
   const words = [question.address, question.port, question.count, question.timeout, mark].map(String);
-  const text = await capture(connection, ['sh', '-c', PROGRAM, 'lvsctl-ask', ...words], question.count * question.timeout + 30);
+  const text = await capture(
+    connection,
+    ['sh', '-c', PROGRAM, 'lvsctl-ask', ...words],
+    question.count * question.timeout + 30,
+  );
   return parseAnswers(text, mark);
 }
 

@@ -60,9 +60,16 @@ async function askRealServers(
         add([{ hop, status: 'unknown', detail: `${director} could not be read` }]);
         continue;
       }
-      const [answer] = await ask(connection, { address: real.address, port: real.port, count: 1, timeout: REQUEST_SECONDS });
+      const [answer] = await ask(connection, {
+        address: real.address,
+        port: real.port,
+        count: 1,
+        timeout: REQUEST_SECONDS,
+      });
       if (answer?.ok) bodies.set(real.host, answer.text);
-      add([{ hop, status: answer?.ok ? 'ok' : 'failed', detail: answer?.ok ? 'answers' : (answer?.text ?? 'no answer') }]);
+      add([
+        { hop, status: answer?.ok ? 'ok' : 'failed', detail: answer?.ok ? 'answers' : (answer?.text ?? 'no answer') },
+      ]);
     }
   }
   return bodies;
@@ -98,7 +105,9 @@ async function askNeighbours(
 ): Promise<void> {
   const directors = context.seen.filter(({ host }) => service.directors.includes(host.name));
   const macs = new Map(
-    directors.flatMap(({ host, facts }) => Object.values(facts.devices).map((device) => [device.mac, host.name] as const)),
+    directors.flatMap(({ host, facts }) =>
+      Object.values(facts.devices).map((device) => [device.mac, host.name] as const),
+    ),
   );
   const involved = new Set([...service.directors, ...service.realServers.map((real) => real.host)]);
   const segments = new Set(directors.flatMap(({ host }) => host.interfaces.map((each) => each.segment)));

@@ -43,12 +43,15 @@ describe('lvsctl', () => {
     expect(await lvsctl(['--version'])).toEqual({ code: 0, out: packageJson.version, err: '' });
   });
 
-  it.each(['validate', 'plan', 'apply', 'verify', 'lab', 'demo', 'completion'])('lists %s in its help', async (command) => {
-    const help = await lvsctl(['--help']);
-    expect(help.code).toBe(0);
-    expect(help.out).toMatch(new RegExp(`^ +${command} `, 'mu'));
-    expect((await lvsctl([command, '--help'])).code).toBe(0);
-  });
+  it.each(['validate', 'plan', 'apply', 'verify', 'lab', 'demo', 'completion'])(
+    'lists %s in its help',
+    async (command) => {
+      const help = await lvsctl(['--help']);
+      expect(help.code).toBe(0);
+      expect(help.out).toMatch(new RegExp(`^ +${command} `, 'mu'));
+      expect((await lvsctl([command, '--help'])).code).toBe(0);
+    },
+  );
 
   it('corrects a misspelt command', async () => {
     const run = await lvsctl(['vaildate']);
@@ -86,8 +89,13 @@ describe('bad input', () => {
     expect(run.err).not.toMatch(/^\s+at /mu);
     const json = await lvsctl([...args(), '--json']);
     expect(json.code).toBe(1);
-    const errors = json.out.split('\n').map((line) => JSON.parse(line)).filter((event) => event.event === 'error');
-    expect(errors).toEqual([expect.objectContaining({ v: 1, code, what: expect.any(String), next: expect.any(String) })]);
+    const errors = json.out
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter((event) => event.event === 'error');
+    expect(errors).toEqual([
+      expect.objectContaining({ v: 1, code, what: expect.any(String), next: expect.any(String) }),
+    ]);
   });
 });
 
@@ -114,7 +122,10 @@ describe('plan', () => {
     expect(run.code).toBe(2);
     const json = await lvsctl(['plan', '-i', file, '--json']);
     expect(json.code).toBe(0);
-    const plan = json.out.split('\n').map((line) => JSON.parse(line)).find((event) => event.event === 'plan');
+    const plan = json.out
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .find((event) => event.event === 'plan');
     expect(plan.plan.steps[0].changes[0]).toMatchObject({ key: `file ${join(folder, 'wanted')}`, direction: 'add' });
 
     // The inventory changes: the saved plan is no longer what anybody describes.
@@ -127,7 +138,10 @@ describe('plan', () => {
   it('refuses a host with another key than the known one', async () => {
     const other = await startSshd();
     try {
-      writeFileSync(join(folder, 'known'), (await import('node:fs')).readFileSync(other.knownHosts, 'utf8').replace(String(other.port), String(sshd.port)));
+      writeFileSync(
+        join(folder, 'known'),
+        (await import('node:fs')).readFileSync(other.knownHosts, 'utf8').replace(String(other.port), String(sshd.port)),
+      );
       const file = inventory('key.yaml', { here: { ...good(), known_hosts: join(folder, 'known') } });
       const run = await lvsctl(['plan', '-i', file]);
       expect(run.code).toBe(1);

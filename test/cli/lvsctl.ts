@@ -8,7 +8,10 @@ export interface Run {
 }
 
 /** Runs the built lvsctl without a terminal. */
-export async function lvsctl(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): Promise<Run> {
+export async function lvsctl(
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<Run> {
   const program = new URL('../../dist/lvsctl.js', import.meta.url).pathname;
   const result = await execa(process.execPath, [program, ...args], {
     reject: false,

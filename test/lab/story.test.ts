@@ -50,7 +50,10 @@ async function pending(): Promise<string[]> {
 
 /** Forty requests from the client, each over a new connection: how many each real server answered. */
 async function shares(): Promise<Record<string, number>> {
-  const text = await on('client', 'n=0; while [ $n -lt 40 ]; do n=$((n+1)); curl -sS --max-time 3 http://20.20.20.20/ || exit 1; done');
+  const text = await on(
+    'client',
+    'n=0; while [ $n -lt 40 ]; do n=$((n+1)); curl -sS --max-time 3 http://20.20.20.20/ || exit 1; done',
+  );
   const counts: Record<string, number> = {};
   for (const line of text.trim().split('\n')) counts[line] = (counts[line] ?? 0) + 1;
   return counts;
@@ -61,7 +64,19 @@ const ASKED = 240_000;
 describe('dr-wrr on real kernels', () => {
   it('has changes before the apply, and no answer at the VIP', { timeout: ASKED }, async () => {
     expect(await pending()).toContain('director: ipvs tcp 20.20.20.20:80');
-    const before = await lvsctl(['lab', 'run', '-i', inventory, 'client', '--', 'curl', '-s', '--max-time', '2', 'http://20.20.20.20/']);
+    const before = await lvsctl([
+      'lab',
+      'run',
+      '-i',
+      inventory,
+      'client',
+      '--',
+      'curl',
+      '-s',
+      '--max-time',
+      '2',
+      'http://20.20.20.20/',
+    ]);
     expect(before.code).not.toBe(0);
     expect((await run('verify', '--lab')).code).toBe(1);
   });
@@ -92,7 +107,9 @@ describe('dr-wrr on real kernels', () => {
     expect(await pending()).toEqual([]);
   });
 
-  it('needs no memory of its own: with the manifests deleted there is nothing to change', { timeout: ASKED }, async () => {
+  it('needs no memory of its own: with the manifests deleted there is nothing to change', {
+    timeout: ASKED,
+  }, async () => {
     for (const host of ['route', 'director', 'rs1', 'rs2']) await on(host, 'rm /var/lib/lvsctl/manifest.json');
     expect(await pending()).toEqual([]);
   });
@@ -114,7 +131,9 @@ describe('dr-wrr on real kernels', () => {
       .split('\n')
       .map((line) => JSON.parse(line))
       .find((event) => event.event === 'applied');
-    const done = result.hosts.flatMap((each: { host: string; done: string[] }) => each.done.map((key) => `${each.host}: ${key}`));
+    const done = result.hosts.flatMap((each: { host: string; done: string[] }) =>
+      each.done.map((key) => `${each.host}: ${key}`),
+    );
     expect(done.toSorted()).toEqual(broken);
     expect(await pending()).toEqual([]);
     expect(await shares()).toEqual({ rs1: 10, rs2: 30 });
@@ -122,9 +141,19 @@ describe('dr-wrr on real kernels', () => {
 
   it.each([
     ['the VIP is off lo', 'rs1', 'ip addr del 20.20.20.20/32 dev lo', 'rs1: connection lo'],
-    ['ARP is answered again', 'rs1', 'sysctl -qw net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.lo.arp_ignore=0', 'rs1: sysctl net.ipv4.conf.all.arp_ignore'],
+    [
+      'ARP is answered again',
+      'rs1',
+      'sysctl -qw net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.lo.arp_ignore=0',
+      'rs1: sysctl net.ipv4.conf.all.arp_ignore',
+    ],
     ["the route's address is gone", 'route', 'ip addr del 20.20.20.254/24 dev ens33', 'route: connection ens33'],
-    ['a rule is gone', 'director', 'ipvsadm -d -t 20.20.20.20:80 -r 30.30.30.30:80', 'director: ipvs tcp 20.20.20.20:80'],
+    [
+      'a rule is gone',
+      'director',
+      'ipvsadm -d -t 20.20.20.20:80 -r 30.30.30.30:80',
+      'director: ipvs tcp 20.20.20.20:80',
+    ],
   ])('verify fails when %s, and says so', { timeout: ASKED }, async (_name, host, command, hop) => {
     await on(host, command);
     const verified = await run('verify', '--lab');

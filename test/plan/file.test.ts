@@ -49,7 +49,10 @@ describe('a saved plan', () => {
     const text = readFileSync(file, 'utf8').trimEnd();
     for (let length = 0; length < text.length; length += 1) {
       writeFileSync(file, text.slice(0, length));
-      expect(codeOf(() => readPlan(file, '1')), `cut at ${length}`).toBe('PLAN-DAMAGED');
+      expect(
+        codeOf(() => readPlan(file, '1')),
+        `cut at ${length}`,
+      ).toBe('PLAN-DAMAGED');
     }
   });
 

@@ -4,7 +4,12 @@ import { orderSteps, type Staged } from '../../src/plan/order.ts';
 import type { PlannedChange } from '../../src/plan/plan.ts';
 import { STAGES, type Stage } from '../../src/resources/kind.ts';
 
-function staged(host: string, stage: Stage, direction: PlannedChange['direction'] = 'add', key = `${host} ${stage}`): Staged {
+function staged(
+  host: string,
+  stage: Stage,
+  direction: PlannedChange['direction'] = 'add',
+  key = `${host} ${stage}`,
+): Staged {
   const change: PlannedChange = {
     key,
     kind: 'package',
@@ -41,7 +46,9 @@ describe('orderSteps', () => {
       'director/rules',
       'director/vip',
     ]);
-    expect(ancestors(steps, 'director/vip')).toEqual(new Set(['route/reach', 'rs1/suppress', 'rs1/real-vip', 'director/rules']));
+    expect(ancestors(steps, 'director/vip')).toEqual(
+      new Set(['route/reach', 'rs1/suppress', 'rs1/real-vip', 'director/rules']),
+    );
   });
 
   it('takes away in the reverse order, after everything that is added', () => {

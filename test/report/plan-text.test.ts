@@ -15,7 +15,12 @@ function step(host: string, stage: Step['stage'], ...changes: PlannedChange[]): 
 }
 
 function plan(steps: Step[], more: Partial<Plan> = {}): Plan {
-  const host = (name: string) => ({ name, ssh: { address: `10.0.0.${name.length}` }, platform: 'debian', observed: 'x' });
+  const host = (name: string) => ({
+    name,
+    ssh: { address: `10.0.0.${name.length}` },
+    platform: 'debian',
+    observed: 'x',
+  });
   return {
     format: 'lvsctl-plan',
     version: 1,
@@ -36,9 +41,13 @@ describe('planText', () => {
   it('shows a host, its changes in order, and the order across hosts', () => {
     const text = planText(
       plan([
-        step('rs1', 'suppress', change('sysctl net.ipv4.conf.all.arp_ignore', 'change', [
-          { as: 'value', name: 'net.ipv4.conf.all.arp_ignore', before: '0', after: '1' },
-        ])),
+        step(
+          'rs1',
+          'suppress',
+          change('sysctl net.ipv4.conf.all.arp_ignore', 'change', [
+            { as: 'value', name: 'net.ipv4.conf.all.arp_ignore', before: '0', after: '1' },
+          ]),
+        ),
         step(
           'director',
           'rules',
@@ -93,7 +102,13 @@ Plan: 3 changes on 2 hosts, 0 unchanged.`);
 
   it('lets no control character of a host through', () => {
     const text = planText(
-      plan([step('rs1', 'web', change('file /x', 'add', [{ as: 'text', path: '/x', before: null, after: 'a\u001b[2Jb\u202e\n' }]))]),
+      plan([
+        step(
+          'rs1',
+          'web',
+          change('file /x', 'add', [{ as: 'text', path: '/x', before: null, after: 'a\u001b[2Jb\u202e\n' }]),
+        ),
+      ]),
       plain,
     );
     expect(text).toContain('+a\\x1b[2Jb\\u202e');
