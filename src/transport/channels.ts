@@ -40,12 +40,15 @@ export function linkOf(client: Client, stream: Duplex): Link {
   });
   const lost = (whom: Whom, when: string) => lostFailure(whom, closing ? 'by being closed here' : when, ended?.cause);
 
+  const lossOf = (whom: Whom) => (ended ? lost(whom, 'while the program ran') : undefined);
+
   const start = (command: string, whom: Whom): Promise<Started> =>
     new Promise((resolve, reject) => {
       if (ended) return reject(lost(whom, 'before the program was started'));
       try {
         client.exec(command, (error, channel) => {
-          if (!error) return resolve({ kind: 'started', channel });
+          // Here and not a tick later: all of a short program, its end too, may come in the packet that says it was started.
+          if (!error) return resolve({ kind: 'started', raw: rawOf(channel, () => lossOf(whom), whom) });
           if (ended) return reject(lost(whom, 'while the program was being started'));
           if ('reason' in error) return resolve({ kind: 'full', why: error.message });
           reject(startFailure(whom, error.message));
@@ -63,10 +66,10 @@ export function linkOf(client: Client, stream: Duplex): Link {
    * Starts a session, or waits where sshd has no more: it may allow fewer than its default, and it frees a session a
    * moment after its end was told. With none of ours running it gets a few more chances.
    */
-  const startWhenFree = async (command: string, whom: Whom): Promise<ClientChannel> => {
+  const startWhenFree = async (command: string, whom: Whom): Promise<Raw> => {
     for (let alone = 0; ; ) {
       const started = await start(command, whom);
-      if (started.kind === 'started') return started.channel;
+      if (started.kind === 'started') return started.raw;
       if (running.size === 0 && ++alone > FREE_TRIES) throw sessionsFailure(whom, started.why);
       if (running.size > 0) await Promise.race(running);
       await sleep(FREE_PAUSE * Math.max(alone, 1));
@@ -78,8 +81,7 @@ export function linkOf(client: Client, stream: Duplex): Link {
       return new Promise<Raw>((resolve, reject) => {
         // The slot is held until the session has ended.
         slots(async () => {
-          const channel = await startWhenFree(command, whom);
-          const raw = rawOf(channel, () => (ended ? lost(whom, 'while the program ran') : undefined), whom);
+          const raw = await startWhenFree(command, whom);
           const over = raw.ended.then(
             () => {},
             () => {},
@@ -116,7 +118,7 @@ export function linkOf(client: Client, stream: Duplex): Link {
   };
 }
 
-type Started = { kind: 'started'; channel: ClientChannel } | { kind: 'full'; why: string };
+type Started = { kind: 'started'; raw: Raw } | { kind: 'full'; why: string };
 
 function rawOf(channel: ClientChannel, lost: () => LvsctlError | undefined, whom: Whom): Raw {
   let exit: Exit | undefined;
