@@ -1,8 +1,7 @@
 import type { TransportOptions } from './options.ts';
 import type { Transport } from './types.ts';
 
-export type { Prompt, TransportOptions } from './options.ts';
-export type { Connection, Exit, OpenOptions, Session, Target, Transport } from './types.ts';
+export type { TransportOptions } from './options.ts';
 
 /** The three ways to a host: node-ssh (the default), the system's `ssh`, and this machine itself. */
 export const TRANSPORTS = ['node-ssh', 'openssh', 'local'] as const;

@@ -8,11 +8,6 @@ export interface LoadedKey {
   key: ParsedKey;
 }
 
-export interface AgentKeys {
-  agent: BaseAgent;
-  keys: ParsedKey[];
-}
-
 /** The keys of one run: each file read, and each passphrase asked for, once however many hosts there are. */
 export interface KeyRing {
   /** The private key of a file; a string says why it can't be used; undefined: there is no such file. */

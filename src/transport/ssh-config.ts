@@ -51,8 +51,8 @@ export interface SshConfigs {
 const DEFAULT_KEYS = ['id_rsa', 'id_ecdsa', 'id_ecdsa_sk', 'id_ed25519', 'id_ed25519_sk', 'id_xmss', 'id_dsa'];
 
 export function sshConfigs(options: TransportOptions): SshConfigs {
-  const account = userInfo();
-  const home = options.home ?? account.homedir ?? homedir();
+  const account = whoAmI();
+  const home = options.home ?? account.homedir;
   const environment = options.environment ?? process.env;
   const files = configFiles(options.sshConfig, home);
   const answers = new Map<string, Promise<Map<string, string[]>>>();
@@ -78,6 +78,15 @@ export function sshConfigs(options: TransportOptions): SshConfigs {
       return fromAnswer(target, said, { home, user: account.username, agent: environment.SSH_AUTH_SOCK });
     },
   };
+}
+
+/** The account, or what the environment says where the user id has none (containers). */
+function whoAmI(): { username: string; homedir: string } {
+  try {
+    return userInfo();
+  } catch {
+    return { username: process.env.USER ?? 'root', homedir: homedir() };
+  }
 }
 
 function askSsh(host: string, file: string | undefined, whom: Whom): Promise<Map<string, string[]>> {
