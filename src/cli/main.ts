@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -16,6 +17,8 @@ async function act(options: Common, run: Run): Promise<void> {
   const { makeOutput, reportError, EXIT } = await import('./output.ts');
   const output = makeOutput(options.json === true);
   const controller = new AbortController();
+  // Every host that is being read listens: Node would warn of a leak.
+  setMaxListeners(0, controller.signal);
   let presses = 0;
   const stop = (): void => {
     presses += 1;

@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty';
 import { LvsctlError, type Problem } from '../errors/index.ts';
 import { makePaint, type Paint, wantsColour } from '../report/paint.ts';
 import { problemText } from '../report/problem-text.ts';
@@ -26,7 +27,8 @@ export function makeOutput(json: boolean): Output {
   const live = process.stderr.isTTY === true && process.stdout.isTTY === true && process.env.TERM !== 'dumb';
   return {
     json,
-    interactive: process.stdin.isTTY === true && process.stderr.isTTY === true && !json,
+    // Not process.stdin: looking at it makes a stream, which takes 8 ms.
+    interactive: isatty(0) && process.stderr.isTTY === true && !json,
     paint,
     progress: json
       ? jsonProgress(out)

@@ -38,9 +38,9 @@ export interface Observation {
  */
 export async function observe(connection: Connection, options: ObserveOptions): Promise<Observation> {
   const phase = options.phase ?? 'observe';
-  const host = await talk(connection, 'observe', { phase, timeout: options.timeout, signal: options.signal });
+  const first = `base ${options.facts.join(' ')} \n`;
+  const host = await talk(connection, 'observe', { phase, timeout: options.timeout, signal: options.signal, first });
   try {
-    host.send(`base ${options.facts.join(' ')} \n`);
     const frames: Frame[] = [];
     for (let frame = await host.next(); frame?.words[0] !== 'ready'; frame = await host.next()) {
       if (frame === undefined) throw host.broken('the host program ended without its facts');
@@ -49,7 +49,7 @@ export async function observe(connection: Connection, options: ObserveOptions): 
     const early = parseFacts(frames);
     const resources = options.desire(early);
     host.send(requests(resources, early));
-    host.end();
+    // No end of input: `go` ends the program, and one packet less is sent.
     for (let frame = await host.next(); frame !== undefined; frame = await host.next()) frames.push(frame);
     const facts = parseFacts(frames);
     return { facts, resources, states: statesOf(frames, resources, facts) };

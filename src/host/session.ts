@@ -29,6 +29,8 @@ export interface TalkOptions {
   phase: string;
   /** Seconds. */
   timeout?: number | undefined;
+  /** Sent with the opening lines, in one packet. */
+  first?: string;
   /** Bytes of one frame that are kept; all unless told. */
   keep?: number;
   /** Aborting ends the program at once and makes `next` throw INTERRUPTED. */
@@ -121,7 +123,7 @@ export async function talk(connection: Connection, mode: 'observe' | 'apply', op
       session.kill();
     },
   };
-  talking.send(`\nlvsctl-engine\n${nonce}\n`);
+  talking.send(`\nlvsctl-engine\n${nonce}\n${options.first ?? ''}`);
   return talking;
 }
 

@@ -202,7 +202,13 @@ function octal(mode: string): string {
   return mode.replace(/^0+(?=.)/, '').padStart(4, '0');
 }
 
-/** SHA-256 of a text's UTF-8 bytes, hex. */
+const digests = new Map<string, string>();
+
+/** SHA-256 of a text's UTF-8 bytes, hex. Remembered: many hosts have the same file, and each is asked about thrice. */
 export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  const known = digests.get(text);
+  if (known !== undefined) return known;
+  const digest = createHash('sha256').update(text).digest('hex');
+  digests.set(text, digest);
+  return digest;
 }

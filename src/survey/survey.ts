@@ -4,7 +4,6 @@ import { type FactGroup, observe } from '../host/client.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { SeenHost, UnseenHost } from '../plan/build.ts';
 import { parseManifest, removals, type StagedResource } from '../plan/manifest.ts';
-import { desire } from '../roles/index.ts';
 import type { Connection, Transport } from '../transport/types.ts';
 
 /** What a survey reports while it goes on. */
@@ -59,10 +58,13 @@ async function readHost(
   options.onEvent?.({ type: 'reading', host: host.name });
   try {
     options.signal?.throwIfAborted();
-    connection = await options.transport.connect(
+    const connecting = options.transport.connect(
       { name: host.name, ssh: host.ssh },
       { phase: 'connect', ...(options.signal ? { signal: options.signal } : {}) },
     );
+    // Loaded while the host answers: the templates' engine takes its time.
+    const [connected, { desire }] = await Promise.all([connecting, import('../roles/index.ts')]);
+    connection = connected;
     let desired: StagedResource[] = [];
     const answer = await observe(connection, {
       facts: factGroups(host, cluster),
