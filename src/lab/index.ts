@@ -1,4 +1,4 @@
-export type { Lab, RunStreams } from './lab.ts';
-export type { LabProgress, OnProgress } from './progress.ts';
-export type { MachineState, MachineStatus } from './protocol.ts';
-export { type LabUpOptions, labDown, labFind, labUp } from './up.ts';
+export type { Lab } from './lab.ts';
+export type { LabProgress } from './progress.ts';
+export type { MachineStatus } from './protocol.ts';
+export { labDown, labFind, labUp } from './up.ts';
