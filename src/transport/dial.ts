@@ -1,7 +1,7 @@
 /** Streams to an SSH port: TCP of our own (ssh2's leaves Nagle on, which doubles the time to connect), or a ProxyCommand. */
 import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import { Duplex, Readable } from 'node:stream';
+import { Duplex, Readable, Writable } from 'node:stream';
 
 /** A connected socket with TCP_NODELAY. Rejects with the system's error, or with the signal's reason. */
 export function dialTcp(host: string, port: number, family: 0 | 4 | 6, signal: AbortSignal): Promise<Duplex> {
@@ -58,7 +58,15 @@ export function dialCommand(command: string): Duplex {
     const code = await closed;
     if (code !== 0) throw new Error(`the ProxyCommand ended with ${code}: ${said.trim()}`);
   }
-  const stream = Duplex.from({ readable: Readable.from(output(), { objectMode: false }), writable: child.stdin });
+  // A command that ends closes its stdin first; that must not hide what it said.
+  const input = new Writable({
+    write: (chunk, _encoding, done) => void (child.stdin.writable ? child.stdin.write(chunk, () => done()) : done()),
+    final: (done) => {
+      child.stdin.end();
+      done();
+    },
+  });
+  const stream = Duplex.from({ readable: Readable.from(output(), { objectMode: false }), writable: input });
   child.stdin.on('error', () => {});
   child.once('error', (error) => stream.destroy(error));
   stream.on('error', () => {});
