@@ -1,4 +1,4 @@
-export { execute, type OpResult } from './execute.ts';
+export { execute } from './execute.ts';
 
 import { failure } from '../errors/index.ts';
 import type { Facts } from '../platform/facts.ts';
