@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import { failure } from '../errors/index.ts';
 import type { OnProgress } from './progress.ts';
 import { BASE_PACKAGES, OFFER_HOOK } from './recipe.ts';
-import { run } from './run.ts';
+import { interrupted, run } from './run.ts';
 import type { Tools } from './tools.ts';
 
 const MEGABYTE = 1024 * 1024;
@@ -14,14 +14,15 @@ const TEMPORARY_ROOM = 900 * MEGABYTE;
 
 /**
  * The machine's own Debian or Ubuntu package sources for its release, as one-line sources.list(5) entries, from the
- * output of `apt-get indextargets --format '$(SITE)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)'`. Pure.
+ * output of `apt-get indextargets --format '$(SITE)|$(RELEASE)|$(CODENAME)|$(COMPONENT)|$(ORIGIN)'`. Pure.
  */
 export function sourcesOf(targets: string, codename: string): string[] {
   const sources = targets.split('\n').flatMap((line) => {
-    const [site, release, component, origin] = line.split('|');
-    if (site === undefined || release === undefined || component === undefined) return [];
+    const [site, release, name, component, origin] = line.split('|');
+    if (site === undefined || name === undefined || component === undefined) return [];
     if (origin !== 'Debian' && origin !== 'Ubuntu') return [];
-    if (release !== codename && !release.startsWith(`${codename}-`)) return [];
+    // The release may be called by its suite, such as `stable`.
+    if (name !== codename && !name.startsWith(`${codename}-`)) return [];
     return [`deb ${site} ${release} ${component}`];
   });
   return [...new Set(sources)];
@@ -45,18 +46,21 @@ export async function makeArchive(
   await mayMapUsers(tools.env.PATH ?? '');
   const signal = options.signal === undefined ? {} : { signal: options.signal };
   const temporary = await temporaryFolder();
-  await run([...tools.apt, 'update'], { env: tools.env, ...signal });
-  const format = '$(SITE)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)';
+  // One of the machine's other sources may be broken; what matters is whether the distribution's can be had.
+  const update = await run([...tools.apt, 'update'], { env: tools.env, ...signal }).catch((error: unknown) => error);
+  if (options.signal?.aborted) throw interrupted();
+  const format = '$(SITE)|$(RELEASE)|$(CODENAME)|$(COMPONENT)|$(ORIGIN)';
   const targets = await run([...tools.apt, 'indextargets', '--format', format, 'Created-By: Packages'], {
     env: tools.env,
   });
   const sources = sourcesOf(targets, codename);
   if (sources.length === 0) {
+    const why = update instanceof Error ? ` (${update.message})` : '';
     throw failure({
       code: 'LAB-NO-SOURCES',
       place: { kind: 'none' },
-      what: `apt has no Debian or Ubuntu package source for ${codename || 'this release'}`,
-      next: 'add the distribution’s own sources to /etc/apt/sources.list.d and run apt-get update',
+      what: `apt reaches no Debian or Ubuntu package source for ${codename || 'this release'}${why}`,
+      next: 'see to the network, or add the distribution’s own sources to /etc/apt/sources.list.d',
     });
   }
   const proxies = proxyOptions(await run(['apt-config', 'dump'], { env: tools.env }));

@@ -136,9 +136,11 @@ async function power(control: Control, names: string[], action: 'off' | 'on' | '
   if (action === 'off') return;
   const results = await Promise.allSettled(
     chosen.map((one) => {
-      if (one.status().state === 'up') return undefined;
-      one.waiting();
-      return control.limit(() => one.on());
+      const { state } = one.status();
+      if (state === 'up') return undefined;
+      if (state !== 'booting') one.waiting();
+      // Its power may have been taken away again before its turn came.
+      return control.limit(() => (one.status().state === 'off' ? undefined : one.on()));
     }),
   );
   const failed = results.flatMap((result) => (result.status === 'rejected' ? [String(result.reason.message)] : []));

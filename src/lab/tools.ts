@@ -3,7 +3,7 @@ import { readFile, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { failure } from '../errors/index.ts';
 import type { OnProgress } from './progress.ts';
-import { run } from './run.ts';
+import { interrupted, run } from './run.ts';
 
 /** Programs of this machine that the lab uses, and the Debian package that each comes from. */
 const NEEDED = [
@@ -77,6 +77,8 @@ function aptIn(cache: string): readonly [string, ...string[]] {
     'APT::Sandbox::User=root',
     '-o',
     'APT::Update::Post-Invoke-Success::=',
+    '-o',
+    'Acquire::Languages=none',
   ];
 }
 
@@ -136,7 +138,10 @@ async function fetchPackages(packages: string[], fetch: Fetch): Promise<void> {
   const archives = join(fetch.cache, 'apt/cache/archives');
   const partial = `${fetch.unpacked}.partial-${process.pid}`;
   try {
-    await run([...fetch.apt, 'update'], runIt);
+    // One of the machine's other sources may be broken: the installation below says what can't be had.
+    await run([...fetch.apt, 'update'], runIt).catch(() => {
+      if (fetch.signal?.aborted) throw interrupted();
+    });
     // Downloads the packages and those of their dependencies that this machine lacks.
     await run(
       [...fetch.apt, '--yes', '--no-install-recommends', '--download-only', '--reinstall', 'install', ...packages],

@@ -197,11 +197,19 @@ async function end(folder: string, file: LabFile): Promise<void> {
   const pid = Number(await readFile(join(folder, 'pid'), 'utf8').catch(() => ''));
   // Its namespaces are gone when their first process is reaped.
   for (let round = 0; pid > 0 && (await isSupervisor(pid, folder)); round += 1) {
-    if (round === 40) process.kill(pid, 'SIGKILL');
+    if (round === 40) kill(pid);
     await sleep(50);
   }
   await rm(file.socket, { force: true });
   await rm(folder, { recursive: true, force: true });
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has just ended by itself.
+  }
 }
 
 // A process number may since belong to another program.

@@ -27,17 +27,17 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe('package sources', () => {
   it('are the distribution’s own of this release, each once', () => {
     const targets = [
-      'http://mirror.example/debian|bookworm|main|Debian',
-      'http://mirror.example/debian|bookworm|main|Debian',
-      'http://mirror.example/debian|bookworm-updates|main|Debian',
-      'http://mirror.example/debian-security|bookworm-security|main|Debian',
-      'http://mirror.example/debian|trixie|main|Debian',
-      'https://other.example/node|nodistro|main|Other',
+      'http://mirror.example/debian|bookworm|bookworm|main|Debian',
+      'http://mirror.example/debian|bookworm|bookworm|main|Debian',
+      'http://mirror.example/debian|oldstable-updates|bookworm-updates|main|Debian',
+      'http://mirror.example/debian-security|bookworm-security|bookworm-security|main|Debian',
+      'http://mirror.example/debian|trixie|trixie|main|Debian',
+      'https://other.example/node|nodistro|nodistro|main|Other',
       '',
     ].join('\n');
     expect(sourcesOf(targets, 'bookworm')).toEqual([
       'deb http://mirror.example/debian bookworm main',
-      'deb http://mirror.example/debian bookworm-updates main',
+      'deb http://mirror.example/debian oldstable-updates main',
       'deb http://mirror.example/debian-security bookworm-security main',
     ]);
   });
