@@ -43,11 +43,12 @@ export function unlessAborted(work: Promise<Duplex>, signal: AbortSignal): Promi
 }
 
 /**
- * The stdio of a ProxyCommand, run as ssh(1) does: by the shell, with exec. It ends with the stream; where it ends by
+ * The stdio of a ProxyCommand, run as ssh(1) does: by the shell, with exec; but in a process group of its own, so
+ * that Ctrl-C doesn't end it. It ends with the stream; where it ends by
  * itself with a failure, that is the stream's error, with the last of what it said on stderr.
  */
 export function dialCommand(command: string): Duplex {
-  const child = spawn('/bin/sh', ['-c', `exec ${command}`], { stdio: 'pipe' });
+  const child = spawn('/bin/sh', ['-c', `exec ${command}`], { stdio: 'pipe', detached: true });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-1000);

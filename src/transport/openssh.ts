@@ -36,10 +36,10 @@ export function opensshTransport(options: TransportOptions = {}): Transport {
   const environment = options.environment ?? process.env;
   const secrets = secretsOf(environment, options.prompt);
   const open = new Set<Master>();
-  /** Folders of control sockets that are in use; also removed where the process ends before `close`. */
-  const folders = new Set<string>();
+  /** What ends each master and removes its folder; also done where the process ends before `close`. */
+  const leftovers = new Set<() => void>();
   const removeAll = () => {
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+    for (const remove of leftovers) remove();
   };
   process.once('exit', removeAll);
 
@@ -49,7 +49,7 @@ export function opensshTransport(options: TransportOptions = {}): Transport {
       const where = `${target.ssh.address}${target.ssh.port ? ` port ${target.ssh.port}` : ''}`;
       const limits = options.retry ?? { attempts: 12, seconds: 60 };
       const master = await retryStart(
-        () => start(target, options, whom, where, signal, folders),
+        () => start(target, options, whom, where, signal, leftovers),
         limits,
         whom,
         where,
@@ -78,17 +78,12 @@ async function start(
   whom: Whom,
   where: string,
   signal: AbortSignal | undefined,
-  folders: Set<string>,
+  leftovers: Set<() => void>,
 ): Promise<Try<Master>> {
   if (signal?.aborted) throw interruptedFailure(whom);
   // Short, because a Unix socket's path may have 104 bytes or less.
   const folder = mkdtempSync(join(tmpdir(), 'lvsctl-'));
   const socket = join(folder, 's');
-  folders.add(folder);
-  const discard = () => {
-    folders.delete(folder);
-    rmSync(folder, { recursive: true, force: true });
-  };
 
   const args = opensshArguments(target, options);
   const local = ['-o', 'PermitLocalCommand=yes', '-o', `LocalCommand=echo ${READY}`];
@@ -100,9 +95,22 @@ async function start(
       env: { ...(options.environment ?? {}), LC_ALL: 'C' },
       maxBuffer: 256 * 1024,
       reject: false,
-      ...(signal ? { cancelSignal: signal } : {}),
+      // Ctrl-C is for lvsctl, which stops at the next safe point and needs its connections until then. ssh can't ask
+      // anything without the terminal, though.
+      detached: !options.interactive,
     },
   );
+  const remove = () => {
+    master.kill('SIGTERM');
+    rmSync(folder, { recursive: true, force: true });
+  };
+  leftovers.add(remove);
+  const discard = () => {
+    leftovers.delete(remove);
+    remove();
+  };
+  const aborted = () => void master.kill('SIGTERM');
+  signal?.addEventListener('abort', aborted, { once: true });
   const slots = pLimit(MAX_SESSIONS);
   let gone = false;
   const ended = master.then((result) => {
@@ -115,6 +123,8 @@ async function start(
     });
   });
   const first = await Promise.race([ready, ended]);
+  // It was for connecting only.
+  signal?.removeEventListener('abort', aborted);
   if (first !== 'ready') {
     discard();
     if (signal?.aborted) throw interruptedFailure(whom);
@@ -153,6 +163,7 @@ async function session(socket: string, command: string, whom: Whom, gone: () => 
     buffer: false,
     encoding: 'buffer',
     reject: false,
+    detached: true,
     env: { LC_ALL: 'C' },
   });
   let refusal = '';

@@ -30,6 +30,14 @@ afterAll(async () => {
 
 describe('sessions', () => {
   sessionCases(() => connection);
+
+  test('a signal that comes after the connection was made leaves it alone', async () => {
+    const stop = new AbortController();
+    const other = await transport.connect(sshd.target(), { phase: 'test', signal: stop.signal });
+    stop.abort();
+    expect((await run(other, ['echo', 'still here'])).stdout).toBe('still here\n');
+    await other.close();
+  });
 });
 
 let files = 0;
