@@ -165,10 +165,15 @@ async function roundTrips() {
     { name: 'floor', ...(await floor('trips', [address(0, 3)])) },
     { name: 'lvsctl', ...lvsctl('trips', [address(0, 3)]) },
   ]) {
-    way.count.trips = 0;
-    way.count.bytes = 0;
-    await run(one.argv);
-    rows.push({ name: one.name, trips: way.count.trips, bytes: way.count.bytes });
+    const counts = [];
+    for (let round = 0; round < runs; round++) {
+      way.count.trips = 0;
+      way.count.bytes = 0;
+      await run(one.argv);
+      counts.push({ ...way.count });
+    }
+    const middle = (what) => median(counts.map((count) => count[what]));
+    rows.push({ name: one.name, trips: middle('trips'), bytes: middle('bytes') });
   }
   way.close();
   return rows;
