@@ -57,9 +57,27 @@ export function jsonProgress(write: (line: string) => void): Progress {
   };
 }
 
+/** What listr2 lets a running task change. */
 interface LiveTask {
   title: string;
-  output: string;
+}
+
+/** One line of the live list. It can be told to end before listr2 has started it. */
+interface Line {
+  title: string;
+  task?: LiveTask;
+  ended: Promise<void>;
+  end: (error?: Error) => void;
+}
+
+function makeLine(title: string): Line {
+  let end: Line['end'] = () => undefined;
+  const ended = new Promise<void>((resolve, reject) => {
+    end = (error) => (error === undefined ? resolve() : reject(error));
+  });
+  // A line that failed before listr2 listens is no unhandled rejection.
+  ended.catch(() => undefined);
+  return { title, ended, end };
 }
 
 /** A live list on a terminal, by listr2. Its own signal handling is off: it would exit with 127. */
@@ -67,50 +85,63 @@ export function liveProgress(paint: Paint, write: (line: string) => void): Progr
   return {
     note: (text) => write(printable(text)),
     phase: async (title, items) => {
-      const { Listr } = await import('listr2');
-      const shown = items.length > MANY ? ['hosts'] : items;
-      const handles = new Map<string, { resolve: () => void; reject: (error: Error) => void; task?: LiveTask }>();
-      const tasks = shown.map((item) => ({
-        title: item,
-        task: (_context: unknown, task: LiveTask) => {
-          const ended = new Promise<void>((resolve, reject) => handles.set(item, { resolve, reject, task }));
-          return ended;
-        },
-      }));
+      const { Listr, ListrLogger, ProcessOutput } = await import('listr2');
+      const many = items.length > MANY;
+      const lines = new Map((many ? ['hosts'] : items).map((item) => [item, makeLine(item)]));
+      const show = (line: Line | undefined, text: string): void => {
+        if (line === undefined) return;
+        line.title = text;
+        if (line.task !== undefined) line.task.title = text;
+      };
       const list = new Listr(
-        [{ title, task: (_context, task) => task.newListr(tasks, { concurrent: true, exitOnError: false }) }],
+        [
+          {
+            title,
+            task: (_context, outer) =>
+              outer.newListr(
+                [...lines.values()].map((line) => ({
+                  title: line.title,
+                  task: (_inner: unknown, task: LiveTask) => {
+                    line.task = task;
+                    task.title = line.title;
+                    return line.ended;
+                  },
+                })),
+                { concurrent: true, exitOnError: false },
+              ),
+          },
+        ],
         {
           registerSignalListeners: false,
           exitOnError: false,
-          rendererOptions: { collapseSubtasks: false, collapseErrors: false, showErrorMessage: false },
+          rendererOptions: {
+            collapseSubtasks: false,
+            collapseErrors: false,
+            showErrorMessage: false,
+            // Results go to stdout, progress to stderr.
+            logger: new ListrLogger({ processOutput: new ProcessOutput(process.stderr, process.stderr) }),
+          },
         },
       );
       const running = list.run().catch(() => undefined);
-      // The tasks start in a later turn of the event loop.
-      await new Promise((resolve) => setImmediate(resolve));
       let ended = 0;
-      const finish = (item: string, text: string | undefined, good: boolean): void => {
+      const finish = (item: string, text: string | undefined, error?: Error): void => {
         ended += 1;
-        const handle = handles.get(items.length > MANY ? 'hosts' : item);
-        if (handle === undefined) return;
-        if (items.length > MANY) {
-          if (handle.task) handle.task.title = `${ended} of ${items.length} hosts`;
-          if (!good) write(printable(`${title}: ${item} ${text ?? 'failed'}`));
+        if (many) {
+          show(lines.get('hosts'), `${ended} of ${items.length}`);
+          if (error !== undefined) write(printable(`${title}: ${item} ${error.message}`));
           return;
         }
-        if (text !== undefined && handle.task) handle.task.title = `${item}  ${paint.faint(printable(text))}`;
-        if (good) handle.resolve();
-        else handle.reject(new Error(text ?? 'failed'));
+        const line = lines.get(item);
+        show(line, text === undefined ? item : `${item}  ${paint.faint(printable(text))}`);
+        line?.end(error);
       };
       return {
-        update: (item, text) => {
-          const handle = handles.get(item);
-          if (handle?.task) handle.task.title = `${item}  ${paint.faint(printable(text))}`;
-        },
-        done: (item, text) => finish(item, text, true),
-        failed: (item, text) => finish(item, text, false),
+        update: (item, text) => show(lines.get(item), `${item}  ${paint.faint(printable(text))}`),
+        done: (item, text) => finish(item, text),
+        failed: (item, text) => finish(item, text, new Error(text ?? 'failed')),
         end: async () => {
-          for (const handle of handles.values()) handle.resolve();
+          for (const line of lines.values()) line.end();
           await running;
         },
       };
