@@ -47,11 +47,14 @@ export async function observe(connection: Connection, options: ObserveOptions): 
       frames.push(frame);
     }
     const early = parseFacts(frames);
+    const told = frames.length;
     const resources = options.desire(early);
     host.send(requests(resources, early));
     // No end of input: `go` ends the program, and one packet less is sent.
     for (let frame = await host.next(); frame !== undefined; frame = await host.next()) frames.push(frame);
-    const facts = parseFacts(frames);
+    // A kind may have asked for the network's facts only now.
+    const more = frames.slice(told).some(({ words }) => words[0] === 'addresses');
+    const facts = more ? parseFacts(frames) : early;
     return { facts, resources, states: statesOf(frames, resources, facts) };
   } catch (error) {
     host.kill();

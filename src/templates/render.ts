@@ -37,10 +37,17 @@ export type Renderer = (name: string, variables: object) => string;
  */
 export function makeRenderer(overrideDir: string): Renderer {
   const read = new Map<string, { file: string; text: string }>();
+  // Hosts of a kind want the same text: rendering costs far more than looking its variables up.
+  const rendered = new Map<string, string>();
   return (name, variables) => {
     const source = read.get(name) ?? readTemplate(name, overrideDir);
     read.set(name, source);
-    return render(source.text, variables, { file: source.file, line: 1, column: 1, block: true });
+    const key = `${name}\n${JSON.stringify(variables)}`;
+    const known = rendered.get(key);
+    if (known !== undefined) return known;
+    const text = render(source.text, variables, { file: source.file, line: 1, column: 1, block: true });
+    rendered.set(key, text);
+    return text;
   };
 }
 
