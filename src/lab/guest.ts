@@ -38,20 +38,21 @@ function ipSection(nic: LabNic, family: 4 | 6): string[] {
   const servers = dns.filter((server) => server.includes(':') === (family === 6));
   return [
     `[ipv${family}]`,
-    'method=manual',
     ...own.map((address, index) => `address${index + 1}=${cidr(address)}`),
+    ...(servers.length === 0 ? [] : [`dns=${servers.join(';')};`]),
     ...(gateway === undefined ? [] : [`gateway=${gateway}`]),
+    'method=manual',
     ...routes
       .filter((route) => route.to.family === family)
       .map((route, index) => `route${index + 1}=${cidr(route.to)},${route.via}`),
-    ...(servers.length === 0 ? [] : [`dns=${servers.join(';')};`]),
     '',
   ];
 }
 
 /**
  * The NetworkManager profile that somebody who set the machine up by hand would have written: the interface's plain
- * addresses, gateway and routes (nm-settings-keyfile(5)). Nothing of what lvsctl adds. Pure.
+ * addresses, gateway and routes, in the order in which NetworkManager writes them (nm-settings-keyfile(5)). Nothing of
+ * what lvsctl adds. Pure.
  */
 export function firstProfile(host: string, nic: LabNic): string {
   return [

@@ -38,9 +38,9 @@ type=ethernet
 interface-name=ens33
 
 [ipv4]
-method=manual
 address1=30.30.30.20/24
 gateway=30.30.30.254
+method=manual
 
 [ipv6]
 method=disabled
@@ -90,9 +90,9 @@ describe('profiles', () => {
     const profile = firstProfile('a', only?.nics[0] ?? expect.fail());
     expect(profile).toContain('[ethernet]\nmtu=9000\n');
     expect(profile).toContain(
-      '[ipv4]\nmethod=manual\naddress1=10.0.0.2/24\ngateway=10.0.0.1\nroute1=10.9.0.0/16,10.0.0.254\ndns=1.1.1.1;\n',
+      '[ipv4]\naddress1=10.0.0.2/24\ndns=1.1.1.1;\ngateway=10.0.0.1\nmethod=manual\nroute1=10.9.0.0/16,10.0.0.254\n',
     );
-    expect(profile).toContain('[ipv6]\nmethod=manual\naddress1=fd00::2/64\ngateway=fd00::1\ndns=fd00::53;\n');
+    expect(profile).toContain('[ipv6]\naddress1=fd00::2/64\ndns=fd00::53;\ngateway=fd00::1\nmethod=manual\n');
   });
 });
 

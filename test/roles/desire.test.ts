@@ -221,15 +221,15 @@ mtu=9000
 
 [ipv4]
 address1=10.1.0.2/24
-gateway=10.1.0.1
 dns=10.1.0.54;
-route1=10.9.0.0/16,10.1.0.9
+gateway=10.1.0.1
 method=manual
+route1=10.9.0.0/16,10.1.0.9
 
 [ipv6]
 address1=2001:db8::2/64
-gateway=2001:db8::1
 dns=2001:db8::53;
+gateway=2001:db8::1
 method=manual
 `);
   });
