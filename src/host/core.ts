@@ -16,9 +16,11 @@ import { sh } from '../resources/sh.ts';
  * - Standard input is moved to fd 3 and replaced by /dev/null: what an operation starts (apt, maintainer scripts)
  *   can't eat the requests that follow.
  * - `dd bs=N count=1 iflag=fullblock` reads exactly N bytes; `head -c` of busybox and uutils reads ahead on a pipe.
+ * - Folders that it makes can be entered whatever the login's umask: a web server reads what stands in them.
  * - Tables of records are newline-separated strings: POSIX sh has no arrays. So no field may be empty.
  */
 export const CORE_HEAD = sh`set -uf
+umask 022
 LC_ALL=C
 export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin

@@ -90,6 +90,17 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     });
   });
 
+  test('folders that it makes can be entered, whatever the umask of the login', async () => {
+    const old = process.umask(0o077);
+    try {
+      const results = await execute(here(shell), opsOf(await look(shell, [file('/srv/www/pages/index.html', 'x\n')])));
+      expect(results).toMatchObject([{ status: 'done' }]);
+    } finally {
+      process.umask(old);
+    }
+    expect(statSync(join(root, '/srv/www/pages')).mode & 0o777).toBe(0o755);
+  });
+
   test('network facts, with the keyfiles of active profiles', async () => {
     const runtime = '/run/NetworkManager/system-connections';
     put(`${runtime}/ens 33.nmconnection`, '[connection]\nid=ens 33\n\n[user]\na=no newline');
