@@ -201,7 +201,7 @@ async function behindOne() {
 function write(tables) {
   const file = join(ROOT, 'bench/README.md');
   const [cpu] = cpus();
-  const where = `${new Date().toISOString().slice(0, 10)}, Linux ${release().split('-')[0]}, Node ${process.versions.node}, ${cpus().length} cores (${cpu.model.trim()}), medians of ${runs}`;
+  const where = `${new Date().toISOString().slice(0, 10)}, Linux ${release().split('-')[0]}, Node ${process.versions.node}, ${cpus().length} cores (${cpu.model.trim()}), medians of ${runs}, load ${loadavg()[1].toFixed(0)} at the end`;
   const old = readFileSync(file, 'utf8');
   const fresh = old.replace(
     /(<!-- tables -->\n)[\s\S]*(<!-- end -->)/,
