@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { VERSION } from './version.ts';
 
@@ -224,4 +225,9 @@ function isEntry(): boolean {
   return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url);
 }
 
-if (isEntry()) await main(process.argv);
+if (isEntry()) {
+  // V8 optimizes what has run this much (seven times its default). In a run of seconds, compiling cost more than it
+  // gained: a plan of 500 hosts takes an eighth less CPU time, reading an inventory of 3000 a tenth less.
+  setFlagsFromString('--interrupt-budget=1000000');
+  await main(process.argv);
+}
