@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Plan, PlannedChange, Step } from '../../src/plan/plan.ts';
 import { makePaint, printable } from '../../src/report/paint.ts';
 import { planText } from '../../src/report/plan-text.ts';
+import { problemText } from '../../src/report/problem-text.ts';
 
 const plain = makePaint(false);
 
@@ -118,5 +119,17 @@ Plan: 3 changes on 2 hosts, 0 unchanged.`);
 describe('printable', () => {
   it('keeps what a person writes', () => {
     expect(printable('Grüße\t→ 30.30.30.30 日本')).toBe('Grüße\t→ 30.30.30.30 日本');
+  });
+});
+
+describe('problemText', () => {
+  const problem = (file: string) =>
+    ({ code: 'INV-X', place: { kind: 'file', file, line: 3, column: 7 }, what: 'w', next: 'n' }) as const;
+
+  it.each([
+    [`${process.cwd()}/lvs.yaml`, 'lvs.yaml:3:7: INV-X\n  w\n  → n'],
+    ['/elsewhere/lvs.yaml', '/elsewhere/lvs.yaml:3:7: INV-X\n  w\n  → n'],
+  ])('%s', (file, text) => {
+    expect(problemText(problem(file), plain)).toBe(text);
   });
 });
