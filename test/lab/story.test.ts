@@ -2,17 +2,23 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { lvsctl, type Run } from '../cli/lvsctl.ts';
+import { lvsctl } from '../cli/lvsctl.ts';
+import { eventsOf, type Story, tell } from './story.ts';
 
 /** The whole story of the second seed's cluster, on five real kernels, told by the built program alone. */
 
 let folder: string;
 let inventory: string;
+let run: Story['run'];
+let on: Story['on'];
+let pending: Story['pending'];
+let shares: Story['shares'];
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'lvsctl-story-'));
   inventory = join(folder, 'dr-wrr.yaml');
   copyFileSync(new URL('../../inventories/dr-wrr.yaml', import.meta.url), inventory);
+  ({ run, on, pending, shares } = tell(inventory));
   const up = await run('lab', 'up');
   expect(up.err + up.out).toContain('is up');
   expect(up.code).toBe(0);
@@ -22,42 +28,6 @@ afterAll(async () => {
   await run('lab', 'down');
   rmSync(folder, { recursive: true });
 }, 120_000);
-
-function run(...args: string[]): Promise<Run> {
-  return lvsctl([...args, '-i', inventory]);
-}
-
-/** Runs a command on a machine; it must go well. */
-async function on(host: string, command: string): Promise<string> {
-  const result = await lvsctl(['lab', 'run', '-i', inventory, host, '--', 'sh', '-c', command]);
-  expect(result, `${host}: ${command}`).toMatchObject({ code: 0 });
-  return result.out;
-}
-
-/** What a plan would change, as `HOST: KEY`. */
-async function pending(): Promise<string[]> {
-  const result = await run('plan', '--lab', '--json', '--detailed-exitcode');
-  const event = result.out
-    .split('\n')
-    .map((line) => JSON.parse(line))
-    .find((each) => each.event === 'plan');
-  const changes: string[] = event.plan.steps.flatMap((step: { host: string; changes: { key: string }[] }) =>
-    step.changes.map((change) => `${step.host}: ${change.key}`),
-  );
-  expect(result.code).toBe(changes.length > 0 ? 2 : 0);
-  return changes;
-}
-
-/** Forty requests from the client, each over a new connection: how many each real server answered. */
-async function shares(): Promise<Record<string, number>> {
-  const text = await on(
-    'client',
-    'n=0; while [ $n -lt 40 ]; do n=$((n+1)); curl -sS --max-time 3 http://20.20.20.20/ || exit 1; done',
-  );
-  const counts: Record<string, number> = {};
-  for (const line of text.trim().split('\n')) counts[line] = (counts[line] ?? 0) + 1;
-  return counts;
-}
 
 const ASKED = 240_000;
 
@@ -127,13 +97,10 @@ describe('dr-wrr on real kernels', () => {
     expect((await pending()).toSorted()).toEqual(broken);
     const applied = await run('apply', '--lab', '--yes', '--json');
     expect(applied.code).toBe(0);
-    const result = applied.out
-      .split('\n')
-      .map((line) => JSON.parse(line))
-      .find((event) => event.event === 'applied');
-    const done = result.hosts.flatMap((each: { host: string; done: string[] }) =>
-      each.done.map((key) => `${each.host}: ${key}`),
-    );
+    const result = eventsOf(applied).find((event) => event.event === 'applied') as unknown as {
+      hosts: { host: string; done: string[] }[];
+    };
+    const done = result.hosts.flatMap((each) => each.done.map((key) => `${each.host}: ${key}`));
     expect(done.toSorted()).toEqual(broken);
     expect(await pending()).toEqual([]);
     expect(await shares()).toEqual({ rs1: 10, rs2: 30 });

@@ -1,0 +1,57 @@
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Story, tell } from './story.ts';
+
+/** A real server leaves the inventory and returns; on five real kernels, by apply alone. */
+
+let folder: string;
+let inventory: string;
+let story: Story;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'lvsctl-members-'));
+  inventory = join(folder, 'dr-wrr.yaml');
+  copyFileSync(new URL('../../inventories/dr-wrr.yaml', import.meta.url), inventory);
+  story = tell(inventory);
+  expect((await story.run('lab', 'up')).code).toBe(0);
+  expect((await story.run('apply', '--lab', '--yes')).code).toBe(0);
+}, 900_000);
+
+afterAll(async () => {
+  await story.run('lab', 'down');
+  rmSync(folder, { recursive: true });
+}, 120_000);
+
+describe('a real server', () => {
+  it('leaves: the director forgets it first, then it gives back what lvsctl set', { timeout: 300_000 }, async () => {
+    const whole = readFileSync(inventory, 'utf8');
+    writeFileSync(
+      inventory,
+      whole.replace('      rs2: { weight: 3 }\n', '').replace('hosts: [rs1, rs2]', 'hosts: [rs1]'),
+    );
+    const changes = await story.pending();
+    const at = (key: string): number => changes.indexOf(key);
+    expect(at('director: ipvs tcp 20.20.20.20:80')).toBeGreaterThanOrEqual(0);
+    expect(at('rs2: connection lo')).toBeGreaterThan(at('director: ipvs tcp 20.20.20.20:80'));
+    expect(at('rs2: sysctl net.ipv4.conf.all.arp_ignore')).toBeGreaterThan(at('rs2: connection lo'));
+    expect((await story.run('apply', '--lab', '--yes')).code).toBe(0);
+    expect(await story.pending()).toEqual([]);
+    expect(await story.shares()).toEqual({ rs1: 40 });
+    const left = await story.on(
+      'rs2',
+      'ip -br addr show lo; cat /proc/sys/net/ipv4/conf/all/arp_ignore; ls /etc/sysctl.d',
+    );
+    expect(left).not.toContain('20.20.20.20');
+    expect(left).toMatch(/^0$/mu);
+    expect(left).not.toContain('lvsctl');
+    writeFileSync(inventory, whole);
+  });
+
+  it('returns', { timeout: 300_000 }, async () => {
+    expect((await story.run('apply', '--lab', '--yes')).code).toBe(0);
+    expect(await story.pending()).toEqual([]);
+    expect(await story.shares()).toEqual({ rs1: 10, rs2: 30 });
+  });
+});
