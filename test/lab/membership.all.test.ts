@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Story, tell } from './story.ts';
+import { type Story, tell, upWithThisTest } from './story.ts';
 
 /** A real server leaves the inventory and returns; on five real kernels, by apply alone. */
 
@@ -15,7 +15,7 @@ beforeAll(async () => {
   inventory = join(folder, 'dr-wrr.yaml');
   copyFileSync(new URL('../../inventories/dr-wrr.yaml', import.meta.url), inventory);
   story = tell(inventory);
-  expect((await story.run('lab', 'up')).code).toBe(0);
+  await upWithThisTest(inventory);
   expect((await story.run('apply', '--lab', '--yes')).code).toBe(0);
 }, 900_000);
 

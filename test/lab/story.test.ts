@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lvsctl } from '../cli/lvsctl.ts';
-import { eventsOf, type Story, tell } from './story.ts';
+import { eventsOf, type Story, tell, upWithThisTest } from './story.ts';
 
 /** The whole story of the second seed's cluster, on five real kernels, told by the built program alone. */
 
@@ -19,9 +19,8 @@ beforeAll(async () => {
   inventory = join(folder, 'dr-wrr.yaml');
   copyFileSync(new URL('../../inventories/dr-wrr.yaml', import.meta.url), inventory);
   ({ run, on, pending, shares } = tell(inventory));
-  const up = await run('lab', 'up');
-  expect(up.err + up.out).toContain('is up');
-  expect(up.code).toBe(0);
+  await upWithThisTest(inventory);
+  expect(await run('lab', 'up')).toMatchObject({ code: 0, out: expect.stringContaining('is up') });
 }, 900_000);
 
 afterAll(async () => {

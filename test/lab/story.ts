@@ -1,4 +1,6 @@
 import { expect } from 'vitest';
+import { loadCluster } from '../../src/inventory/index.ts';
+import { labUp } from '../../src/lab/index.ts';
 import { lvsctl, type Run } from '../cli/lvsctl.ts';
 
 /** The built program, aimed at one inventory and its lab. */
@@ -11,6 +13,11 @@ export interface Story {
   pending(): Promise<string[]>;
   /** Forty requests from the client, each over a new connection: how many each real server answered. */
   shares(): Promise<Record<string, number>>;
+}
+
+/** Starts the inventory's lab; it ends with this process, whatever happens to that. */
+export async function upWithThisTest(inventory: string): Promise<void> {
+  await labUp(loadCluster([inventory]), { tied: true });
 }
 
 /** Tells a story with an inventory whose lab is up. */
