@@ -1,9 +1,8 @@
 import type { Problem } from '../errors/index.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { Facts } from '../platform/facts.ts';
-import { diffOne, keyOf, noticesOf } from '../resources/index.ts';
+import { diffOne, holds, keyOf, noticesOf } from '../resources/index.ts';
 import type { Op } from '../resources/kind.ts';
-import { canonicalJson, digest } from './canonical.ts';
 import { makeManifest, parseManifest, type StagedResource } from './manifest.ts';
 import { orderSteps, type Staged } from './order.ts';
 import { PLAN_VERSION, type Plan, type PlannedHost, type Step, type Warning } from './plan.ts';
@@ -46,7 +45,6 @@ export function buildPlan(context: PlanContext, seen: readonly SeenHost[], unsee
       name: one.host.name,
       ssh: one.host.ssh,
       platform: one.facts.platform,
-      observed: digest([...one.states].sort(([a], [b]) => (a < b ? -1 : 1))),
     });
     if (changes.length > 0) records.set(one.host.name, recordOp(context.cluster.name, one, changes));
   }
@@ -76,7 +74,7 @@ function changesOf(seen: SeenHost, warnings: Warning[]): Staged[] {
     const changes = diffOne(resource, state, seen.facts);
     const entry = written.get(key);
     if (changes.length > 0 && resource.kind === 'file' && resource.state === 'absent' && entry?.sha256 !== undefined) {
-      if (!canonicalJson(state ?? null).includes(entry.sha256)) {
+      if (!holds({ sha256: entry.sha256 }, state)) {
         warnings.push({
           host: seen.host.name,
           key,

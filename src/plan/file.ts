@@ -35,10 +35,9 @@ export function readPlan(file: string, engine: string): Plan {
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    throw failure(
-      { code: 'PLAN-NOT-FOUND', place, what: 'the plan cannot be read', next: 'Make one: lvsctl plan --out FILE.' },
-      { cause },
-    );
+    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+    const what = why === 'ENOENT' ? 'there is no such plan file' : `the plan can't be read: ${why}`;
+    throw failure({ code: 'PLAN-NOT-FOUND', place, what, next: 'Make one: lvsctl plan --out FILE.' }, { cause });
   }
   const again = 'Make a new one: lvsctl plan --out FILE.';
   const sealed = parseSealed(text);

@@ -30,8 +30,6 @@ export interface PlannedHost {
   name: string;
   ssh: Ssh;
   platform: string;
-  /** Digest of everything that was observed about the host's resources. */
-  observed: string;
 }
 
 /** Something the operator should know that isn't a change, e.g. a later file that overrides a sysctl. */

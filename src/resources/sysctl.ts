@@ -55,18 +55,14 @@ op_sysctl_set() {
 `,
   ask: ({ name }) => [sysctlPath(name)],
   parse({ text }, asked) {
-    const lines = text.split('\n').flatMap((line) => {
-      const match = /^\.(\/.*?):(\d+):(.*)$/.exec(line);
-      return match?.[1] && match[2] && match[3] !== undefined
-        ? [{ path: match[1], line: match[2], text: match[3] }]
-        : [];
-    });
-    const settings = bootSettings(lines);
+    const [live, boot] = parted(text.split('\n'), (line) => line.startsWith('./proc/sys/'));
+    const values = parseLines(live);
+    const settings = settingsOf(boot.join('\n'));
     return new Map(
       asked.map((resource) => {
         const path = sysctlPath(resource.name);
-        const live = lines.filter((line) => line.path === `/proc/sys/${path}`).map((line) => line.text);
-        const value = live.length === 0 ? null : normal(live.join(' '));
+        const found = values.filter((line) => line.path === `/proc/sys/${path}`).map((line) => line.text);
+        const value = found.length === 0 ? null : normal(found.join(' '));
         return [keyOf(resource), { value, overriddenBy: overriding(resource, path, settings) }];
       }),
     );
@@ -94,6 +90,32 @@ op_sysctl_set() {
         ],
 };
 
+/** A line as `grep -n` prints it. */
+interface FoundLine {
+  path: string;
+  line: string;
+  text: string;
+}
+
+function parseLines(lines: readonly string[]): FoundLine[] {
+  return lines.flatMap((line) => {
+    const match = /^\.(\/.*?):(\d+):(.*)$/.exec(line);
+    return match?.[1] && match[2] && match[3] !== undefined ? [{ path: match[1], line: match[2], text: match[3] }] : [];
+  });
+}
+
+function parted<T>(list: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  return [list.filter(test), list.filter((item) => !test(item))];
+}
+
+/** The boot files of one host after the other are mostly the same: the last ones are remembered. */
+let remembered: { text: string; settings: Setting[] } = { text: '', settings: [] };
+
+function settingsOf(text: string): Setting[] {
+  if (text !== remembered.text) remembered = { text, settings: bootSettings(parseLines(text.split('\n'))) };
+  return remembered.settings;
+}
+
 interface Setting {
   /** Path below /proc/sys. */
   name: string;
@@ -108,7 +130,7 @@ interface Setting {
  * (sysctl.d(5); `sysctl --system` reads it last, Debian links it as 99-sysctl.conf). Patterns are left out: an
  * explicit assignment wins over them wherever it stands (sysctl.d(5)).
  */
-function bootSettings(lines: readonly { path: string; line: string; text: string }[]): Setting[] {
+function bootSettings(lines: readonly FoundLine[]): Setting[] {
   const folders = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d'];
   const files = new Map<string, string>();
   for (const folder of folders) {

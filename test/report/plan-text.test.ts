@@ -20,7 +20,6 @@ function plan(steps: Step[], more: Partial<Plan> = {}): Plan {
     name,
     ssh: { address: `10.0.0.${name.length}` },
     platform: 'debian',
-    observed: 'x',
   });
   return {
     format: 'lvsctl-plan',
