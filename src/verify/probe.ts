@@ -9,7 +9,7 @@ export interface Answer {
   text: string;
 }
 
-/** What to ask: an address and port, how often, each time over a new connection. */
+/** What to ask: an address and port, how often at most, each time over a new connection. */
 export interface Question {
   address: string;
   port: number;
@@ -23,13 +23,15 @@ const MAX_BYTES = 4 * 1024 * 1024;
 
 /**
  * The program that asks from a host; its arguments come beside it. curl where the host has it, else bash's own
- * /dev/tcp. The mark is random, so that no answer can look like the end of one.
+ * /dev/tcp. The mark is random, so that no answer can look like the end of one. After five failures it stops asking:
+ * each may have cost the whole time limit.
  */
 const PROGRAM = String.raw`
 address=$1 port=$2 count=$3 seconds=$4 mark=$5
 case $address in *:*) site="[$address]" ;; *) site=$address ;; esac
 n=0
-while [ "$n" -lt "$count" ]; do
+failed=0
+while [ "$n" -lt "$count" ] && [ "$failed" -lt 5 ]; do
   n=$((n + 1))
   if command -v curl >/dev/null 2>&1; then
     curl -sS --globoff --noproxy '*' --max-time "$seconds" -H 'Connection: close' "http://$site:$port/" 2>&1
@@ -39,7 +41,9 @@ while [ "$n" -lt "$count" ]; do
   else
     echo 'neither curl nor bash is here'; false
   fi
-  printf '\n%s %s\n' "$mark" "$?"
+  status=$?
+  [ "$status" -eq 0 ] || failed=$((failed + 1))
+  printf '\n%s %s\n' "$mark" "$status"
 done
 `;
 
