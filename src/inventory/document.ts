@@ -45,7 +45,7 @@ export function parseSource(file: string, text: string): SourceDocument | { prob
     (error): Problem => ({
       code: 'INV-NOT-YAML',
       place: at(error.pos[0]),
-      what: `this is not the YAML that an inventory is written in: ${firstLine(error.message)}`,
+      what: `this is not the YAML that an inventory is written in: ${ownWords(error.message)}`,
       next: 'Correct the syntax there; often it is the indentation, a missing colon or a quote that isn’t closed.',
     }),
   );
@@ -66,6 +66,13 @@ export function parseSource(file: string, text: string): SourceDocument | { prob
   };
 }
 
+/** Two of the parser's messages speak of its inside. */
+function ownWords(message: string): string {
+  if (message.startsWith('Maximum call stack')) return 'it is nested too deep';
+  if (message.startsWith('Source contains multiple documents')) return 'a second document begins here (---)';
+  return firstLine(message);
+}
+
 function firstLine(text: string): string {
   return text.split('\n', 1)[0] ?? '';
 }
@@ -76,6 +83,14 @@ function duplicateKeys(document: YamlDocument, at: (offset: number) => FilePlace
     Map(_key, map) {
       const first = new Map<string, number>();
       for (const { key } of map.items) {
+        if (isMap(key) || isSeq(key)) {
+          problems.push({
+            code: 'INV-NOT-YAML',
+            place: at(key.range?.[0] ?? 0),
+            what: 'a list or a map stands where a key belongs',
+            next: 'Write a name there, or put a template’s braces between quotes.',
+          });
+        }
         if (!isScalar(key)) continue;
         const name = String(key.value);
         const offset = key.range?.[0] ?? 0;

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join, resolve as resolvePath } from 'node:path';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { parseSource, type SourceDocument } from './document.ts';
@@ -6,6 +6,9 @@ import type { Cluster } from './model.ts';
 import { resolveCluster } from './resolve.ts';
 import { suggestion } from './suggest.ts';
 import { validateDocument } from './validate.ts';
+
+/** Bytes; five thousand hosts take about one million. */
+const SIZE_LIMIT = 4 * 1024 * 1024;
 
 /**
  * Reads one cluster from inventory files or folders (each `*.yaml` and `*.yml` with a `name` in it).
@@ -105,12 +108,42 @@ function clusterName({ value }: SourceDocument): string | undefined {
 function readOne(file: string): { document: SourceDocument } | { problems: Problem[] } {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+    const bytes = readUpTo(file, SIZE_LIMIT + 1);
+    if (bytes.length > SIZE_LIMIT) return { problems: [tooLarge(file)] };
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     return { problems: [unreadable(file, error)] };
   }
   const parsed = parseSource(file, text);
   return 'problems' in parsed ? parsed : { document: parsed };
+}
+
+/** Reads no more than this many bytes: a device or a pipe may never end. */
+function readUpTo(file: string, limit: number): Buffer {
+  const handle = openSync(file, 'r');
+  try {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    while (size < limit) {
+      const chunk = Buffer.alloc(Math.min(64 * 1024, limit - size));
+      const count = readSync(handle, chunk);
+      if (count === 0) break;
+      chunks.push(chunk.subarray(0, count));
+      size += count;
+    }
+    return Buffer.concat(chunks);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function tooLarge(file: string): Problem {
+  return {
+    code: 'INV-TOO-LARGE',
+    place: { kind: 'file', file },
+    what: 'the file is larger than 4 MiB, which no inventory is',
+    next: 'Check that it is the one you meant.',
+  };
 }
 
 function unreadable(file: string, error: unknown): Problem {
