@@ -56,11 +56,20 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
   try {
     await reachAll(plan, hosts, connections, options);
     const problems = new Map<string, Problem[]>();
-    const steps = await runGraph(plan.steps, (step) => runStep(step, connections, options, problems), options.signal);
+    const touched = new Set<string>();
+    const steps = await runGraph(
+      plan.steps,
+      (step) => runStep(step, connections, options, problems, touched),
+      options.signal,
+    );
     const limit = pLimit(options.parallel);
     const results = await Promise.all(
       hosts.map((host) =>
-        limit(() => readBack(plan, host, connections, steps, problems.get(host.name) ?? [], options)),
+        limit(() => {
+          const found = problems.get(host.name) ?? [];
+          if (touched.has(host.name)) return readBack(plan, host, connections, steps, found, options);
+          return untouched(plan, host, found);
+        }),
       ),
     );
     return { hosts: results, steps, interrupted: options.signal?.aborted === true };
@@ -85,18 +94,30 @@ async function reachAll(
           options.signal?.throwIfAborted();
           const connection =
             connections.get(host.name) ??
-            (await options.transport.connect({ name: host.name, ssh: host.ssh }, { phase: 'connect' }));
+            (await options.transport.connect({ name: host.name, ssh: host.ssh }, withSignal('connect', options)));
           connections.set(host.name, connection);
           const changes = changesOf(plan, host.name);
-          const { states } = await observeChanges(connection, changes, 'check', options);
+          const { states } = await observeChanges(connection, changes, 'check', options, options.signal);
           return changes.flatMap((change) => stale(host.name, change, states.get(change.key)));
         } catch (error) {
+          if (options.signal?.aborted) return [];
           if (error instanceof LvsctlError) return error.problems;
           throw error;
         }
       }),
     ),
   );
+  if (options.signal?.aborted) {
+    throw failure(
+      {
+        code: 'INTERRUPTED',
+        place: { kind: 'none' },
+        what: 'stopped on request before the first step: nothing was changed anywhere',
+        next: 'Run lvsctl apply again.',
+      },
+      { exitCode: 130 },
+    );
+  }
   const problems = found.flat();
   if (problems.length > 0) throw new LvsctlError(problems);
 }
@@ -122,13 +143,19 @@ function observeChanges(
   changes: readonly PlannedChange[],
   phase: string,
   options: Pick<ApplyOptions, 'timeout'>,
+  signal?: AbortSignal,
 ) {
   return observe(connection, {
     facts: [],
     desire: () => changes.map((change) => change.resource),
     phase,
     timeout: options.timeout,
+    ...(signal ? { signal } : {}),
   });
+}
+
+function withSignal(phase: string, { signal }: ApplyOptions): { phase: string; signal?: AbortSignal } {
+  return signal ? { phase, signal } : { phase };
 }
 
 async function runStep(
@@ -136,6 +163,7 @@ async function runStep(
   connections: ReadonlyMap<string, Connection>,
   options: ApplyOptions,
   problems: Map<string, Problem[]>,
+  touched: Set<string>,
 ): Promise<StepOutcome> {
   const connection = connections.get(step.host);
   if (connection === undefined) throw new Error(`no connection to ${step.host}`);
@@ -147,8 +175,9 @@ async function runStep(
     let done = 0;
     const results = await execute(connection, ops, {
       timeout: options.stepTimeout,
-      ...(options.signal ? { signal: options.signal } : {}),
+      ...(options.signal && step.stage !== 'record' ? { signal: options.signal } : {}),
       onOp: (result) => {
+        touched.add(step.host);
         done += 1;
         options.onEvent?.({
           type: 'op-done',
@@ -166,6 +195,7 @@ async function runStep(
       failed !== undefined ? 'failed' : results.every((result) => result.status === 'done') ? 'done' : 'stopped';
   } catch (error) {
     if (!(error instanceof LvsctlError)) throw error;
+    touched.add(step.host);
     found.push(...error.problems);
     outcome = 'failed';
   }
@@ -183,6 +213,12 @@ function opFailed(step: Step, op: string, args: readonly string[], output: strin
   };
 }
 
+/** A host on which not one operation was begun. */
+function untouched(plan: Plan, host: PlannedHost, problems: readonly Problem[]): HostResult {
+  const missing = changesOf(plan, host.name).map((change) => change.key);
+  return { host: host.name, status: 'unchanged', done: [], missing, problems };
+}
+
 async function readBack(
   plan: Plan,
   host: PlannedHost,
@@ -192,11 +228,7 @@ async function readBack(
   options: ApplyOptions,
 ): Promise<HostResult> {
   const changes = changesOf(plan, host.name);
-  const ran = plan.steps.some(
-    (step) => step.host === host.name && ['done', 'failed'].includes(steps.get(step.id) ?? 'stopped'),
-  );
   const keys = changes.map((change) => change.key);
-  if (!ran) return { host: host.name, status: 'unchanged', done: [], missing: keys, problems };
   options.onEvent?.({ type: 'reading-back', host: host.name });
   try {
     const connection = connections.get(host.name);

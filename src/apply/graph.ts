@@ -23,7 +23,9 @@ export async function runGraph(
     const outcome = (async () => {
       const needs = step.needs.flatMap((id) => byId.get(id) ?? []);
       const before = await Promise.all(needs.map(outcomeOf));
-      if (signal?.aborted || before.includes('stopped')) return 'stopped';
+      if (before.includes('stopped')) return 'stopped';
+      // The record of what is done on a host by now is part of doing it: without it nothing could be taken back.
+      if (signal?.aborted && step.stage !== 'record') return 'stopped';
       if (before.some((each) => each !== 'done')) return 'skipped';
       return run(step);
     })();

@@ -21,6 +21,9 @@ function hostText(host: HostResult, paint: Paint): string {
     case 'unchanged':
       return `nothing changed, ${host.missing.length} not done`;
     case 'partial':
+      if (host.missing.length === 0) {
+        return `${host.done.length} changed, ${paint.removed(`but not recorded in lvsctl's manifest there`)}`;
+      }
       return `${host.done.length} changed, ${paint.removed(`${host.missing.length} not done`)}: ${host.missing.join(', ')}`;
     case 'unknown':
       return paint.removed('lost: what was done is not known; lvsctl plan reads it');

@@ -38,13 +38,32 @@ export interface Survey {
 export async function survey(cluster: Cluster, hosts: readonly Host[], options: SurveyOptions): Promise<Survey> {
   const limit = pLimit(options.parallel);
   const connections = new Map<string, Connection>();
-  const results = await Promise.all(hosts.map((host) => limit(() => readHost(cluster, host, options, connections))));
-  options.signal?.throwIfAborted();
+  const settled = await Promise.allSettled(
+    hosts.map((host) => limit(() => readHost(cluster, host, options, connections))),
+  );
+  const stopped = options.signal?.aborted
+    ? interrupted()
+    : settled.find((result) => result.status === 'rejected')?.reason;
+  if (stopped !== undefined) {
+    await Promise.all([...connections.values()].map((connection) => connection.close()));
+    throw stopped;
+  }
+  const results = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   return {
     seen: results.flatMap((result) => ('facts' in result ? [result] : [])),
     unseen: results.flatMap((result) => ('problems' in result ? [result] : [])),
     connections,
   };
+}
+
+function interrupted(): LvsctlError {
+  const problem = {
+    code: 'INTERRUPTED',
+    place: { kind: 'none' },
+    what: 'stopped on request while hosts were being read: nothing was changed anywhere',
+    next: 'Run the same command again.',
+  } as const;
+  return failure(problem, { exitCode: 130 });
 }
 
 async function readHost(

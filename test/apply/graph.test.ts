@@ -48,6 +48,24 @@ describe('runGraph', () => {
     expect(ended).toEqual({ a: 'done', b: 'stopped' });
   });
 
+  it('records what a host has by then even when the run is stopped', async () => {
+    const controller = new AbortController();
+    const { ended } = await run(
+      [
+        step('a'),
+        { ...step('a/record', 'a'), stage: 'record' },
+        step('b', 'a'),
+        { ...step('b/record', 'b'), stage: 'record' },
+      ],
+      () => {
+        controller.abort();
+        return 'done';
+      },
+      controller.signal,
+    );
+    expect(ended).toEqual({ a: 'done', 'a/record': 'done', b: 'stopped', 'b/record': 'stopped' });
+  });
+
   it('runs independent steps at once', async () => {
     let running = 0;
     let most = 0;
