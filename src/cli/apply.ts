@@ -22,10 +22,11 @@ export interface ApplyOptions extends HostOptions {
 /** `lvsctl apply PLANFILE`: does exactly what a saved plan says. */
 export async function applySaved(
   file: string,
-  options: ApplyOptions,
+  options: Omit<ApplyOptions, 'inventory'> & Partial<Pick<ApplyOptions, 'inventory'>>,
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
+  refuseAims(options);
   const plan = readPlan(file, ENGINE_VERSION);
   refuseUnseen(plan, options.skipUnreachable === true);
   const cluster = refuseOtherInventory(plan);
@@ -66,7 +67,7 @@ export async function applyInventory(options: ApplyOptions, output: Output, sign
       output.emit('applied', { hosts: [] });
       return EXIT.done;
     }
-    if (options.yes !== true && !(await confirm('\nApply this plan?'))) {
+    if (options.yes !== true && !(await confirm('\nApply this plan?', signal))) {
       output.print('Nothing was changed.');
       return EXIT.done;
     }
@@ -75,6 +76,21 @@ export async function applyInventory(options: ApplyOptions, output: Output, sign
     await Promise.all([...(connections?.values() ?? [])].map((connection) => connection.close()));
     await target.transport.close();
   }
+}
+
+/** A saved plan says itself what it is about: an option that says it otherwise would be passed over in silence. */
+function refuseAims(options: Partial<HostOptions>): void {
+  const { inventory, cluster, limit, lab } = options;
+  const given = Object.entries({ inventory, cluster, limit, lab }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`],
+  );
+  if (given.length === 0) return;
+  throw failure({
+    code: 'CLI-PLAN-OPTIONS',
+    place: { kind: 'none' },
+    what: `${given.join(' and ')} can't be said of a saved plan: it holds the inventory and the hosts that it is for`,
+    next: 'Leave it out, or make another plan with it: lvsctl plan --out FILE.',
+  });
 }
 
 /** A plan for an inventory that has changed since would bring about what nobody describes any more. */
@@ -93,7 +109,7 @@ async function run(
   plan: Plan,
   transport: Transport,
   connections: Map<string, Connection> | undefined,
-  options: ApplyOptions,
+  options: Pick<ApplyOptions, 'parallel' | 'timeout' | 'stepTimeout'>,
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {

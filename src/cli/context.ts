@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline/promises';
+import { createInterface, type Interface } from 'node:readline/promises';
 import { failure } from '../errors/index.ts';
 import { inventoryFingerprint, loadCluster } from '../inventory/index.ts';
 import type { Cluster } from '../inventory/model.ts';
@@ -86,20 +86,35 @@ export async function askHidden(question: string): Promise<string> {
   const muted = reader as unknown as { _writeToOutput: (text: string) => void };
   muted._writeToOutput = () => undefined;
   try {
-    return await reader.question('');
+    return await answered(reader, reader.question(''));
   } finally {
     reader.close();
     process.stderr.write('\n');
   }
 }
 
-/** Asks a yes-or-no question; anything but y or yes is no. */
-export async function confirm(question: string): Promise<boolean> {
+/**
+ * Asks a yes-or-no question; anything but y or yes is no, and so is the end of the input.
+ * @throws the signal's reason when it aborts
+ */
+export async function confirm(question: string, signal: AbortSignal): Promise<boolean> {
   const reader = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await reader.question(`${question} [y/N] `);
+    const answer = await answered(reader, reader.question(`${question} [y/N] `, { signal }));
+    signal.throwIfAborted();
     return /^y(es)?$/iu.test(answer.trim());
   } finally {
     reader.close();
   }
+}
+
+/** The answer, or nothing once the input ends: readline leaves a question open for ever then. */
+async function answered(reader: Interface, answer: Promise<string>): Promise<string> {
+  // A terminal that readline reads gives it Ctrl-C as a key: it is passed on as the signal that it stands for.
+  reader.on('SIGINT', () => {
+    process.emit('SIGINT');
+    reader.close();
+  });
+  const closed = new Promise<string>((resolve) => reader.once('close', () => resolve('')));
+  return await Promise.race([answer, closed]);
 }

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { VERSION } from './version.ts';
 
 /** The options that every command takes. */
@@ -29,21 +29,44 @@ async function act(options: Common, run: Run): Promise<void> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
-  // A closed pipe (lvsctl plan | head) ends the program quietly.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  // Nobody reads any more (lvsctl plan | head): what goes on is brought to its end all the same, for an apply is no
+  // better off half done. A disk that takes no more words makes the exit code 1.
+  let unwritten = false;
+  const unheard = (error: NodeJS.ErrnoException): void => {
+    if (error.code === 'EPIPE') return;
+    unwritten = true;
+    // The last words fail only after the command has ended.
+    if (process.exitCode === EXIT.done) process.exitCode = EXIT.error;
+  };
+  process.stdout.on('error', unheard);
+  process.stderr.on('error', unheard);
   let code: number;
   try {
     code = await run(output, controller.signal);
   } catch (error) {
     code = reportError(error, output, controller.signal.aborted);
   }
+  if (controller.signal.aborted) code = EXIT.interrupted;
+  if (unwritten && code === EXIT.done) code = EXIT.error;
   process.off('SIGINT', stop);
   process.off('SIGTERM', stop);
   process.exitCode = code;
 }
 
-const list = (value: string): string[] => value.split(',').filter((item) => item !== '');
-const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value];
+/** An empty list is what a script passes whose variable isn't set: it must not mean “none”, nor “all”. */
+function list(value: string): string[] {
+  const items = value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+  if (items.length === 0) throw new InvalidArgumentError('Name at least one host.');
+  return items;
+}
+
+function collect(value: string, previous: string[] | undefined): string[] {
+  if (value === '') throw new InvalidArgumentError('Name a file or a folder.');
+  return [...(previous ?? []), value];
+}
 
 function positive(value: string): number {
   const number = Number(value);
@@ -79,8 +102,10 @@ export function makeProgram(): Command {
   const program = new Command('lvsctl')
     .description('Deploys Linux Virtual Server clusters from one inventory.')
     .version(VERSION, '-V, --version')
-    .showHelpAfterError('(lvsctl --help shows what there is)')
     .showSuggestionAfterError()
+    // Errors are thrown, and printed by `usageError` as all others are.
+    .configureOutput({ outputError: () => undefined })
+    .exitOverride()
     .enablePositionalOptions();
 
   program
@@ -114,7 +139,7 @@ export function makeProgram(): Command {
         const { applyInventory, applySaved } = await import('./apply.ts');
         return planfile === undefined
           ? applyInventory(withInventory(options), output, signal)
-          : applySaved(planfile, withInventory(options), output, signal);
+          : applySaved(planfile, options, output, signal);
       }),
     );
 
@@ -217,7 +242,28 @@ export async function main(argv: readonly string[]): Promise<void> {
   const program = makeProgram();
   if (argv[2] === 'completion' || argv[2] === 'complete') (await import('./completion.ts')).addCompletion(program);
   else program.command('completion').description('print the completion script of a shell: bash, zsh, fish, powershell');
-  await program.parseAsync([...argv]);
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    await usageError(error, argv);
+  }
+}
+
+/** Prints what is wrong with the command line; help and version, which commander throws too, are printed already. */
+async function usageError(error: CommanderError, argv: readonly string[]): Promise<void> {
+  process.exitCode = error.exitCode;
+  if (error.exitCode === 0 || error.code === 'commander.help') return;
+  const words = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  const { makeOutput } = await import('./output.ts');
+  makeOutput(words.includes('--json')).problems([
+    {
+      code: 'CLI-USAGE',
+      place: { kind: 'none' },
+      what: error.message.replace(/^error: /u, ''),
+      next: 'lvsctl --help, and --help after a command, show what there is.',
+    },
+  ]);
 }
 
 function isEntry(): boolean {

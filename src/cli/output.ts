@@ -59,7 +59,17 @@ export function reportError(error: unknown, output: Output, interrupted: boolean
     output.problems(error.problems);
     return interrupted ? EXIT.interrupted : error.exitCode;
   }
-  if (interrupted) return EXIT.interrupted;
+  if (interrupted) {
+    output.problems([
+      {
+        code: 'INTERRUPTED',
+        place: { kind: 'none' },
+        what: 'stopped on request',
+        next: 'Run the same command again.',
+      },
+    ]);
+    return EXIT.interrupted;
+  }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   output.problems([
     {
