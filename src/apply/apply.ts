@@ -222,7 +222,7 @@ function untouched(plan: Plan, host: PlannedHost, problems: readonly Problem[]):
 async function readBack(
   plan: Plan,
   host: PlannedHost,
-  connections: ReadonlyMap<string, Connection>,
+  connections: Map<string, Connection>,
   steps: ReadonlyMap<string, StepOutcome>,
   problems: readonly Problem[],
   options: ApplyOptions,
@@ -231,9 +231,7 @@ async function readBack(
   const keys = changes.map((change) => change.key);
   options.onEvent?.({ type: 'reading-back', host: host.name });
   try {
-    const connection = connections.get(host.name);
-    if (connection === undefined) throw new Error(`no connection to ${host.name}`);
-    const { states, facts } = await observeChanges(connection, changes, 'read back', options);
+    const { states, facts } = await observeAgain(host, changes, connections, options);
     const missing = changes.filter((change) => diffOne(change.resource, states.get(change.key), facts).length > 0);
     const allRan = plan.steps.every((step) => step.host !== host.name || steps.get(step.id) === 'done');
     const silent = allRan && missing.length > 0 ? missing.map((change) => notInForce(host.name, change.key)) : [];
@@ -247,6 +245,27 @@ async function readBack(
   } catch (error) {
     if (!(error instanceof LvsctlError)) throw error;
     return { host: host.name, status: 'unknown', done: [], missing: [], problems: [...problems, ...error.problems] };
+  }
+}
+
+/** Over the connection that there is or, where that was lost, over a new one: a lost answer tells nothing of the host. */
+async function observeAgain(
+  host: PlannedHost,
+  changes: readonly PlannedChange[],
+  connections: Map<string, Connection>,
+  options: ApplyOptions,
+) {
+  const phase = 'read back';
+  const connection = connections.get(host.name);
+  if (connection === undefined) throw new Error(`no connection to ${host.name}`);
+  try {
+    return await observeChanges(connection, changes, phase, options);
+  } catch (error) {
+    if (!(error instanceof LvsctlError) || options.signal?.aborted) throw error;
+    await connection.close();
+    const another = await options.transport.connect({ name: host.name, ssh: host.ssh }, withSignal(phase, options));
+    connections.set(host.name, another);
+    return await observeChanges(another, changes, phase, options);
   }
 }
 

@@ -77,6 +77,41 @@ describe('applyPlan', () => {
   });
 });
 
+describe('a connection that is lost in the middle', () => {
+  it('is made anew to read back what the host has', async () => {
+    const plan = await planOfTwoFiles();
+    const here = localTransport();
+    let lost = false;
+    const transport: Transport = {
+      ...here,
+      connect: async (target, options) => {
+        const connection = await here.connect(target, options);
+        lost = false;
+        return {
+          ...connection,
+          open: async (argv, how) => {
+            const session = await connection.open(argv, how);
+            if (lost) session.kill();
+            return session;
+          },
+        };
+      },
+    };
+    const result = await applyPlan(plan, {
+      ...limits,
+      transport,
+      onEvent: (event) => {
+        if (event.type === 'step-started') lost = true;
+      },
+    });
+    expect(Object.fromEntries(result.steps)).toEqual({ [plan.steps[0]?.id ?? '']: 'failed' });
+    expect(result.hosts).toMatchObject([
+      { status: 'partial', done: [], missing: plan.steps[0]?.changes.map(({ key }) => key) },
+    ]);
+    expect(result.hosts[0]?.problems).toHaveLength(1);
+  });
+});
+
 describe('survey', () => {
   it('stopped while some hosts are read closes the connections that it kept', async () => {
     const hosts = Object.fromEntries(['a', 'b'].map((name) => [name, {}]));
