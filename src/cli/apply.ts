@@ -9,7 +9,7 @@ import { planText } from '../report/plan-text.ts';
 import type { Phase } from '../report/progress.ts';
 import { resultText } from '../report/result-text.ts';
 import type { Connection, Transport } from '../transport/types.ts';
-import { aim, aimAtLab, confirm, type HostOptions, transportFor } from './context.ts';
+import { aim, aimAtLab, confirm, type HostOptions, refuseLocal, transportFor } from './context.ts';
 import { makePlan } from './make-plan.ts';
 import { EXIT, type Output } from './output.ts';
 
@@ -28,6 +28,7 @@ export async function applySaved(
 ): Promise<number> {
   refuseAims(options);
   const plan = readPlan(file, ENGINE_VERSION);
+  if (options.transport === 'local') refuseLocal(plan.hosts, plan.lab);
   refuseUnseen(plan, options.skipUnreachable === true);
   const cluster = refuseOtherInventory(plan);
   if (isEmpty(plan)) {

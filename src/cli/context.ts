@@ -3,6 +3,7 @@ import { failure } from '../errors/index.ts';
 import { inventoryFingerprint, loadCluster } from '../inventory/index.ts';
 import type { Cluster } from '../inventory/model.ts';
 import type { Lab } from '../lab/index.ts';
+import { chooseHosts } from '../survey/survey.ts';
 import { createTransport } from '../transport/index.ts';
 import type { Transport } from '../transport/types.ts';
 import type { Output } from './output.ts';
@@ -34,10 +35,27 @@ export interface Aim {
 export async function aim(options: HostOptions, output: Output): Promise<Aim> {
   const described = loadCluster(options.inventory, options.cluster === undefined ? {} : { cluster: options.cluster });
   const fingerprint = inventoryFingerprint(described);
+  if (options.transport === 'local') refuseLocal(chooseHosts(described, options.limit), options.lab === true);
   if (!options.lab)
     return { cluster: described, fingerprint, transport: await transportFor(options, output, described) };
   const { lab, cluster } = await aimAtLab(described);
   return { cluster, fingerprint, lab, transport: await transportFor(options, output, cluster, lab) };
+}
+
+/**
+ * This machine is one host and no machine of a lab: all else would be done here in place of where it belongs.
+ * @throws CLI-LOCAL
+ */
+export function refuseLocal(hosts: readonly { name: string }[], lab: boolean): void {
+  if (!lab && hosts.length <= 1) return;
+  throw failure({
+    code: 'CLI-LOCAL',
+    place: { kind: 'none' },
+    what: lab
+      ? '--transport local is this machine itself, not a machine of the lab'
+      : `--transport local is this machine itself, and can't be ${hosts.length} hosts at once`,
+    next: lab ? 'Leave out --transport local.' : 'Say which host this machine is: --limit HOST.',
+  });
 }
 
 /** Replaces every host's SSH settings by those of the inventory's running lab. */

@@ -21,13 +21,15 @@ export async function demoCommand(
 ): Promise<number> {
   const inventory = options.inventory?.[0] ?? `${packageRoot()}/inventories/dr-wrr.yaml`;
   const cluster = loadCluster([inventory]);
+  /** As the reader would type it. */
+  const file = options.inventory?.[0] ?? (process.cwd() === packageRoot() ? 'inventories/dr-wrr.yaml' : inventory);
   const host = labOptions(inventory);
   const chapter = (number: number, text: string): void =>
     output.print(`\n${output.paint.strong(`${number}. ${text}`)}\n`);
   const step = async (code: Promise<number>, what: string, wanted: number = EXIT.done): Promise<void> => {
     const got = await code;
-    if (signal.aborted) throw interrupted();
-    if (got !== wanted) throw demoFailed(what, got);
+    if (signal.aborted) throw interrupted(file);
+    if (got !== wanted) throw demoFailed(what, got, file);
   };
 
   chapter(1, `A lab of ${cluster.hosts.length} machines, each a Linux kernel of its own`);
@@ -44,7 +46,6 @@ export async function demoCommand(
   await step(planCommand({ ...host, detailedExitcode: true }, output, signal), 'plan');
   await step(verifyCommand({ ...host, requests: 40 }, output, signal), 'verify');
 
-  const file = process.cwd() === packageRoot() ? 'inventories/dr-wrr.yaml' : inventory;
   output.print(
     [
       '',
@@ -60,20 +61,20 @@ export async function demoCommand(
   return EXIT.done;
 }
 
-function interrupted(): Error {
+function interrupted(file: string): Error {
   return failure({
     code: 'DEMO-INTERRUPTED',
     place: { kind: 'none' },
     what: 'the demo was interrupted',
-    next: 'The lab may still be up: lvsctl lab status, lvsctl lab down.',
+    next: `The lab may still be up. End it: npx lvsctl lab down -i ${file}`,
   });
 }
 
-function demoFailed(what: string, code: number): Error {
+function demoFailed(what: string, code: number, file: string): Error {
   return failure({
     code: 'DEMO-FAILED',
     place: { kind: 'none' },
     what: `${what} ended with exit code ${code}`,
-    next: 'Its own words stand above. The lab is still up: lvsctl lab status, lvsctl lab down.',
+    next: `Its own words stand above. The lab may still be up. End it: npx lvsctl lab down -i ${file}`,
   });
 }

@@ -111,7 +111,7 @@ async function running(cluster: Cluster): Promise<Lab> {
     code: 'LAB-NOT-UP',
     place: { kind: 'none' },
     what: `the lab of ${cluster.name} is not up`,
-    next: `start it: lvsctl lab up -i ${cluster.file}`,
+    next: `Start it: lvsctl lab up -i ${cluster.file}`,
   });
 }
 

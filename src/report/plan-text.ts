@@ -31,6 +31,7 @@ export function planText(plan: Plan, paint: Paint): string {
 /** One line: how much would change. */
 export function summary(plan: Plan): string {
   const unseen = plan.unseen.length > 0 ? ` ${names(plan.unseen.map(({ host }) => host))} not read.` : '';
+  if (plan.hosts.length === 0 && unseen !== '') return `No plan:${unseen}`;
   if (isEmpty(plan)) return `No changes: ${count(plan.hosts.length, 'host')} as described.${unseen}`;
   const touched = new Set(plan.steps.map((step) => step.host)).size;
   return `Plan: ${count(countChanges(plan), 'change')} on ${count(touched, 'host')}, ${plan.hosts.length - touched} unchanged.${unseen}`;

@@ -81,6 +81,8 @@ describe('bad input', () => {
     ['a host that is not there', () => ['plan', '-i', dr, '--limit', 'nobody'], 'CLI-UNKNOWN-HOST'],
     ['no terminal to ask on', () => ['apply', '-i', dr], 'CLI-NO-TERMINAL'],
     ['no lab', () => ['plan', '-i', inventory('nolab.yaml', { a: good() }), '--lab'], 'LAB-NOT-UP'],
+    ['several hosts that are all this machine', () => ['plan', '-i', dr, '--transport', 'local'], 'CLI-LOCAL'],
+    ['a lab that is this machine', () => ['apply', '-i', dr, '--lab', '--yes', '--transport', 'local'], 'CLI-LOCAL'],
   ];
   it.each(cases)('%s: one error, exit code 1', async (_name, args, code) => {
     const run = await lvsctl(args());

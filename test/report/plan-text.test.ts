@@ -98,6 +98,8 @@ Plan: 3 changes on 2 hosts, 0 unchanged.`);
     const text = planText(plan([], { unseen: [{ host: 'rs2', problems: [problem] }] }), plain);
     expect(text).toContain('rs2  could not be read\n  host rs2, connect: SSH-REFUSED\n    refused\n    → Start it.');
     expect(text).toMatch(/rs2 not read\.$/u);
+    const none = planText({ ...plan([]), hosts: [], unseen: [{ host: 'rs2', problems: [problem] }] }, plain);
+    expect(none).toMatch(/^No plan: rs2 not read\.$/mu);
   });
 
   it('lets no control character of a host through', () => {
