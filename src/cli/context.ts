@@ -1,5 +1,5 @@
 import { createInterface, type Interface } from 'node:readline/promises';
-import { failure } from '../errors/index.ts';
+import { failure, LvsctlError } from '../errors/index.ts';
 import { inventoryFingerprint, loadCluster } from '../inventory/index.ts';
 import type { Cluster } from '../inventory/model.ts';
 import type { Lab } from '../lab/index.ts';
@@ -90,10 +90,20 @@ export async function transportFor(
     ...(lab === undefined
       ? {}
       : {
-          socket: (target) => lab.openStream(target.name),
+          socket: (target) => lab.openStream(target.name).catch((error: unknown) => onHost(target.name, error)),
           proxyCommand: (target) => lab.proxyCommand(target.name),
         }),
   });
+}
+
+/** The lab speaks of itself; here it was asked for one host. */
+function onHost(host: string, error: unknown): never {
+  if (!(error instanceof LvsctlError)) throw error;
+  const place = { kind: 'host', host, phase: 'connect' } as const;
+  throw new LvsctlError(
+    error.problems.map((problem) => (problem.place.kind === 'none' ? { ...problem, place } : problem)),
+    { cause: error, exitCode: error.exitCode },
+  );
 }
 
 /** Asks on the terminal without showing what is typed. */

@@ -27,7 +27,8 @@ export async function verifyCommand(options: VerifyOptions, output: Output, sign
       requests: options.requests,
       onCheck: (check) => output.emit('check', check),
     });
-    output.print(checksText(checks, output));
+    output.print(checksText(checks, plan.unseen.length, output));
+    output.problems(plan.unseen.flatMap(({ problems }) => problems));
     return checks.some((check) => check.status === 'failed') || plan.unseen.length > 0 ? EXIT.error : EXIT.done;
   } finally {
     await Promise.all([...connections.values()].map((connection) => connection.close()));
@@ -49,14 +50,19 @@ async function connectClients(target: Aim, connections: Map<string, Connection>,
   }
 }
 
-function checksText(checks: readonly Check[], output: Output): string {
+function checksText(checks: readonly Check[], unseen: number, output: Output): string {
   const { paint } = output;
   const marks = { ok: paint.added('ok     '), failed: paint.removed('FAILED '), unknown: paint.changed('unknown') };
   const lines = checks.map((check) => `${marks[check.status]}  ${check.hop}\n           ${paint.faint(check.detail)}`);
   const first = checks.find((check) => check.status === 'failed');
-  const end =
-    first === undefined
-      ? paint.added(`Verified: ${checks.length} checks, none failed.`)
-      : paint.removed(`Failed, first at: ${first.hop}`);
-  return [...lines, '', end].join('\n');
+  return [...lines, '', end()].join('\n');
+
+  function end(): string {
+    if (first !== undefined) return paint.removed(`Failed, first at: ${first.hop}`);
+    if (unseen > 0) return paint.removed(`Not verified: ${unseen} of the hosts could not be read.`);
+    const unknown = checks.filter((check) => check.status === 'unknown').length;
+    return paint.added(
+      `Verified: ${checks.length} checks, none failed${unknown === 0 ? '' : `, ${unknown} not possible`}.`,
+    );
+  }
 }

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../transport/sshd.ts';
 import { lvsctl } from './lvsctl.ts';
 
 /** What an operator's bad day brings to the command line. All hosts are this machine itself: nothing is ever applied. */
@@ -137,6 +138,16 @@ describe('a saved plan', () => {
       expect(run.err).toContain('CLI-PLAN-OPTIONS');
     },
   );
+});
+
+describe('verify', () => {
+  it('does not call verified what it could not read', async () => {
+    const hosts = { gone: { ssh: { address: '127.0.0.1', port: await freePort() } } };
+    const run = await lvsctl(['verify', '-i', write('gone.yaml', { version: 1, name: 'test', hosts })]);
+    expect(run.code).toBe(1);
+    expect(run.out).toContain('Not verified: 1 of the hosts could not be read.');
+    expect(run.err).toMatch(/^host gone, connect: SSH-REFUSED$/mu);
+  });
 });
 
 describe('nobody reads', () => {
