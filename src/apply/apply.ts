@@ -98,7 +98,7 @@ async function reachAll(
           connections.set(host.name, connection);
           const changes = changesOf(plan, host.name);
           const { states } = await observeChanges(connection, changes, 'check', options, options.signal);
-          return changes.flatMap((change) => stale(host.name, change, states.get(change.key)));
+          return stale(host.name, changes, states);
         } catch (error) {
           if (options.signal?.aborted) return [];
           if (error instanceof LvsctlError) return error.problems;
@@ -122,13 +122,14 @@ async function reachAll(
   if (problems.length > 0) throw new LvsctlError(problems);
 }
 
-function stale(host: string, change: PlannedChange, state: unknown): Problem[] {
-  if (holds(change.before ?? null, state ?? null)) return [];
+function stale(host: string, changes: readonly PlannedChange[], states: ReadonlyMap<string, unknown>): Problem[] {
+  const other = changes.filter((change) => !holds(change.before ?? null, states.get(change.key) ?? null));
+  if (other.length === 0) return [];
   return [
     {
       code: 'PLAN-STALE',
       place: { kind: 'host', host, phase: 'check' },
-      what: `${change.key} is no longer as it was when the plan was made`,
+      what: `no longer as it was when the plan was made: ${other.map((change) => change.key).join(', ')}`,
       next: 'Nothing was changed. Make a new plan and look at it.',
     },
   ];

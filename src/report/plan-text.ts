@@ -1,4 +1,4 @@
-import { structuredPatch } from 'diff';
+import { diffArrays, structuredPatch } from 'diff';
 import { countChanges, isEmpty, type Plan, type PlannedChange, type Step } from '../plan/plan.ts';
 import type { Shown } from '../resources/kind.ts';
 import { type Paint, printable } from './paint.ts';
@@ -120,13 +120,16 @@ function textDiff(before: string | null, after: string | null, paint: Paint): st
     .join('\n');
 }
 
-/** IPVS rules side by side with what is there: one line a rule, as `ipvsadm -Sn` writes it. */
+/** IPVS rules against what is there: one line a rule, as `ipvsadm -Sn` writes it. */
 function rulesText(before: readonly string[], after: readonly string[], paint: Paint): string {
-  const kept = new Set(before.filter((rule) => after.includes(rule)));
-  return [
-    ...before.filter((rule) => !kept.has(rule)).map((rule) => paint.removed(`- ${printable(rule)}`)),
-    ...after.map((rule) => (kept.has(rule) ? `  ${printable(rule)}` : paint.added(`+ ${printable(rule)}`))),
-  ].join('\n');
+  return diffArrays([...before], [...after])
+    .flatMap(({ added, removed, value }) =>
+      value.map((rule) => {
+        if (added) return paint.added(`+ ${printable(rule)}`);
+        return removed ? paint.removed(`- ${printable(rule)}`) : `  ${printable(rule)}`;
+      }),
+    )
+    .join('\n');
 }
 
 function indent(text: string, by: number): string {
