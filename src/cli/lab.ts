@@ -146,7 +146,7 @@ export async function labSsh(host: string, options: LabOptions, _output: Output)
       code: 'LAB-NO-SSH',
       place: { kind: 'none' },
       what: 'the ssh program is not on this machine',
-      next: 'install openssh-client, or use lvsctl lab run',
+      next: 'Install openssh-client, or use lvsctl lab run',
     });
   }
   return result.exitCode ?? EXIT.error;
@@ -165,7 +165,7 @@ export async function labPower(
       code: 'LAB-POWER',
       place: { kind: 'none' },
       what: `power can be off, on or cycle, not ${what}`,
-      next: 'for instance: lvsctl lab power cycle director',
+      next: 'For instance: lvsctl lab power cycle director',
     });
   }
   const cluster = load(options);

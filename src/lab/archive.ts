@@ -60,7 +60,7 @@ export async function makeArchive(
       code: 'LAB-NO-SOURCES',
       place: { kind: 'none' },
       what: `apt reaches no Debian or Ubuntu package source for ${codename || 'this release'}${why}`,
-      next: 'see to the network, or add the distribution’s own sources to /etc/apt/sources.list.d',
+      next: 'See to the network, or add the distribution’s own sources to /etc/apt/sources.list.d',
     });
   }
   const proxies = proxyOptions(await run(['apt-config', 'dump'], { env: tools.env }));
@@ -112,7 +112,7 @@ async function mayMapUsers(path: string): Promise<void> {
       code: 'LAB-NO-UIDMAP',
       place: { kind: 'none' },
       what: 'building the lab’s image as an ordinary user needs newuidmap and newgidmap, which are not on this machine',
-      next: 'have an administrator run once: apt-get install uidmap',
+      next: 'Have an administrator run once: apt-get install uidmap',
     });
   }
   for (const file of ['/etc/subuid', '/etc/subgid']) {
@@ -122,7 +122,7 @@ async function mayMapUsers(path: string): Promise<void> {
       code: 'LAB-NO-SUBUID',
       place: { kind: 'none' },
       what: `building the lab’s image as an ordinary user needs a range of subordinate ids, and ${file} has none for ${user.username}`,
-      next: `have an administrator run once: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${user.username}`,
+      next: `Have an administrator run once: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${user.username}`,
     });
   }
 }
@@ -152,6 +152,6 @@ async function temporaryFolder(): Promise<string> {
     code: 'LAB-NO-ROOM',
     place: { kind: 'none' },
     what: `no temporary folder has ${TEMPORARY_ROOM / MEGABYTE} MB free (looked at ${looked.join(', ')})`,
-    next: 'free some room there, or set TMPDIR to a folder that every user may write to',
+    next: 'Free some room there, or set TMPDIR to a folder that every user may write to',
   });
 }

@@ -26,7 +26,7 @@ export function checkPlatform(platform: string, arch: string): void {
     code: 'LAB-PLATFORM',
     place: none,
     what: `the lab’s kernels run on Linux on x86-64, and this is ${platform} on ${arch}`,
-    next: 'run the lab on an x86-64 Linux machine; everything else of lvsctl works here',
+    next: 'Run the lab on an x86-64 Linux machine; everything else of lvsctl works here',
   });
 }
 
@@ -49,7 +49,7 @@ export async function checkNamespaces(tools: Tools, signal?: AbortSignal): Promi
         code: 'LAB-NO-VETH',
         place: none,
         what: `this machine’s kernel gives no virtual Ethernet pairs and bridges: ${message(error)}`,
-        next: 'have an administrator load the modules: modprobe -a veth bridge af_packet',
+        next: 'Have an administrator load the modules: modprobe -a veth bridge af_packet',
       },
       { cause: error },
     );
@@ -61,7 +61,7 @@ export async function checkNamespaces(tools: Tools, signal?: AbortSignal): Promi
         code: 'LAB-NO-MOUNT',
         place: none,
         what: `a tmpfs can’t be mounted in a namespace of one’s own: ${message(error)}`,
-        next: 'run outside the container, or let it mount file systems in user namespaces',
+        next: 'Run outside the container, or let it mount file systems in user namespaces',
       },
       { cause: error },
     );
@@ -118,7 +118,7 @@ export function parallelStarts(layout: Layout, available: number, cores: number 
       code: 'LAB-NO-MEMORY',
       place: none,
       what: `the lab’s ${layout.hosts.length} hosts need ${needed} MB of memory, and ${Math.floor(available)} MB are free`,
-      next: 'free some memory, or rehearse a part of the inventory in a file of its own',
+      next: 'Free some memory, or rehearse a part of the inventory in a file of its own',
     });
   }
   // Starting is mostly computing, with some waiting between.

@@ -33,7 +33,7 @@ function parse(text: string): MachineStatus[] {
     code: 'LAB-REFUSED',
     place: { kind: 'none' },
     what: `the lab could not do that: ${reply.what}`,
-    next: 'lvsctl lab status shows how its hosts are',
+    next: 'See lvsctl lab status: it shows how its hosts are',
   });
 }
 
@@ -43,7 +43,7 @@ function gone(cause: unknown) {
       code: 'LAB-GONE',
       place: { kind: 'none' },
       what: 'the lab ended or does not answer',
-      next: 'start it anew: lvsctl lab down, then lvsctl lab up',
+      next: 'Start it anew: lvsctl lab down, then lvsctl lab up',
     },
     { cause },
   );

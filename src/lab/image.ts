@@ -152,6 +152,6 @@ async function enoughRoom(folder: string): Promise<void> {
     code: 'LAB-NO-ROOM',
     place: { kind: 'none' },
     what: `the lab’s image needs ${Math.round(NEEDED_ROOM / 1e6)} MB in ${folder}, and ${Math.round((bavail * bsize) / 1e6)} MB are free`,
-    next: 'free some room, or set LVSCTL_CACHE to a folder that has it',
+    next: 'Free some room, or set LVSCTL_CACHE to a folder that has it',
   });
 }

@@ -99,7 +99,7 @@ export function layout(cluster: Cluster): Layout {
       code: 'LAB-TOO-MANY-HOSTS',
       place: { kind: 'file', file: cluster.file },
       what: `the lab takes at most ${MOST_HOSTS} hosts and the inventory has ${cluster.hosts.length}`,
-      next: 'rehearse a part of the inventory in a file of its own',
+      next: 'Rehearse a part of the inventory in a file of its own',
     });
   }
   const bridges = new Map<string, string>();
@@ -158,6 +158,6 @@ function reservedName(cluster: Cluster, host: Host) {
     code: 'LAB-INTERFACE-NAME',
     place: { kind: 'file', file: cluster.file },
     what: `host ${host.name} has an interface ${MANAGEMENT}, a name that the lab uses for its own link`,
-    next: 'give the interface another name',
+    next: 'Give the interface another name',
   });
 }

@@ -31,7 +31,7 @@ export function socketPath(folder: string): string {
     code: 'LAB-PATH-TOO-LONG',
     place: { kind: 'none' },
     what: `the cache folder's path is too long for a Unix socket: ${first}`,
-    next: 'set LVSCTL_CACHE to a folder with a shorter path',
+    next: 'Set LVSCTL_CACHE to a folder with a shorter path',
   });
 }
 
@@ -45,7 +45,7 @@ export function selfCommand(): string[] {
       code: 'LAB-NOT-BUILT',
       place: { kind: 'none' },
       what: 'dist/lvsctl.js, which the lab runs in the background, is not there',
-      next: 'run npm run build',
+      next: 'Run npm run build',
     });
   }
   return [process.execPath, resolve(entry)];

@@ -39,7 +39,7 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
         code: 'LAB-TOOL-FAILED',
         place: { kind: 'none' },
         what: `${program} ${args.slice(0, 2).join(' ')} ended with ${error.exitCode ?? error.signal ?? error.code}: ${tail || error.shortMessage}`,
-        next: 'see the message above; run the same command by hand to learn more',
+        next: 'See the message above; run the same command by hand to learn more',
       },
       { cause: error },
     );
@@ -61,7 +61,7 @@ export function interrupted() {
       code: 'LAB-INTERRUPTED',
       place: { kind: 'none' },
       what: 'interrupted; nothing of the lab is left running',
-      next: 'run the command again: what was already built is kept',
+      next: 'Run the command again: what was already built is kept',
     },
     { exitCode: 130 },
   );

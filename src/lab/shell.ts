@@ -36,7 +36,7 @@ export function execute(argv: readonly string[], options: ShellOptions): Promise
             code: 'LAB-SSH',
             place: { kind: 'host', host: options.host, phase: 'lab run' },
             what: why,
-            next: 'lvsctl lab status shows whether the host is up',
+            next: 'See lvsctl lab status: it shows whether the host is up',
           },
           { cause },
         ),

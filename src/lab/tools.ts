@@ -103,7 +103,7 @@ export async function findTools(
       code: 'LAB-NO-APT',
       place: { kind: 'none' },
       what: 'apt-get and dpkg are not on this machine, and the lab builds its machines from Debian packages',
-      next: 'run the lab on Debian or Ubuntu',
+      next: 'Run the lab on Debian or Ubuntu',
     });
   }
   const apt = aptIn(cache);
@@ -166,7 +166,7 @@ function fetchFailed(packages: readonly string[], cause: unknown) {
       code: 'LAB-FETCH-FAILED',
       place: { kind: 'none' },
       what: `the lab needs ${packages.join(', ')}, and this machine's package sources didn't give ${packages.length === 1 ? 'it' : 'them'}${cause instanceof Error ? `: ${cause.message}` : ''}`,
-      next: `install by hand: sudo apt-get install ${packages.join(' ')}`,
+      next: `Install by hand: sudo apt-get install ${packages.join(' ')}`,
     },
     { cause },
   );

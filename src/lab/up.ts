@@ -104,7 +104,7 @@ function changed(plan: Layout) {
     code: 'LAB-CHANGED',
     place: { kind: 'file', file: plan.file },
     what: 'the lab that runs was made from another state of this inventory: its hosts, interfaces or segments differ',
-    next: 'start it anew: lvsctl lab down, then lvsctl lab up',
+    next: 'Start it anew: lvsctl lab down, then lvsctl lab up',
   });
 }
 
@@ -164,7 +164,7 @@ function bootFailed(failed: MachineStatus[]) {
     code: 'LAB-BOOT-FAILED',
     place: { kind: 'none' },
     what: failed.map((host) => `${host.name} did not start: ${host.reason ?? 'no reason given'}`).join('; '),
-    next: 'try again with fewer other programs running; a cached image that is damaged is rebuilt once its folder is deleted',
+    next: 'Try again with fewer other programs running; a cached image that is damaged is rebuilt once its folder is deleted',
   });
 }
 
@@ -184,7 +184,7 @@ async function waitForSocket(folder: string, socket: string, child: ChildProcess
         code: 'LAB-SUPERVISOR',
         place: { kind: 'none' },
         what: `the lab’s supervisor ended at once: ${log.trim().split('\n').slice(-4).join(' | ')}`,
-        next: 'see the message above',
+        next: 'See the message above',
       });
     }
     await sleep(50);
