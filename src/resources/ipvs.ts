@@ -44,9 +44,20 @@ observe_ipvs() {
   fi
 }
 
+# The kernel keeps its table while ipvsadm isn't installed, and nothing could read it then: what is to be added may be
+# there already, and is edited instead.
 op_ipvs() {
   case $1 in
-    -A | -E | -D | -a | -e | -d) ipvsadm "$@" ;;
+    -A | -a)
+      output=$(ipvsadm "$@" 2>&1) && return 0
+      case $1:$output in
+        -A:*'already exists'*) shift; set -- -E "$@" ;;
+        -a:*'already exists'*) shift; set -- -e "$@" ;;
+        *) printf '%s\n' "$output"; return 1 ;;
+      esac
+      ipvsadm "$@"
+      ;;
+    -E | -D | -e | -d) ipvsadm "$@" ;;
     *) echo "ipvsadm $1 is refused"; return 1 ;;
   esac
 }

@@ -306,6 +306,31 @@ case "$*" in *update) touch "$LVSCTL_ROOT/updated" ;; esac
     expect(readFileSync(join(root, 'log'), 'utf8')).toBe('-Sn\n');
   });
 
+  test('IPVS: what is to be added and is there already, unread while ipvsadm was missing, is edited', async () => {
+    stub(
+      'ipvsadm',
+      'echo "$*" >>"$LVSCTL_ROOT/log"; case $1 in -[Aa]) echo "Service already exists"; exit 255 ;; esac',
+    );
+    const add = (...args: string[]) => ({ name: 'ipvs', args });
+    const results = await execute(here(shell), [
+      add('-A', '-t', '20.20.20.20:80', '-s', 'wrr'),
+      add('-a', '-t', '20.20.20.20:80', '-r', '30.30.30.30:80', '-g', '-w', '1'),
+    ]);
+    expect(results.map(({ status, output }) => ({ status, output }))).toEqual([
+      { status: 'done', output: '' },
+      { status: 'done', output: '' },
+    ]);
+    expect(readFileSync(join(root, 'log'), 'utf8').trim().split('\n')).toEqual([
+      '-A -t 20.20.20.20:80 -s wrr',
+      '-E -t 20.20.20.20:80 -s wrr',
+      '-a -t 20.20.20.20:80 -r 30.30.30.30:80 -g -w 1',
+      '-e -t 20.20.20.20:80 -r 30.30.30.30:80 -g -w 1',
+    ]);
+    stub('ipvsadm', 'echo "Memory allocation problem"; exit 255');
+    const [other] = await execute(here(shell), [add('-A', '-t', '20.20.20.20:80', '-s', 'wrr')]);
+    expect(other).toMatchObject({ status: 'failed', output: 'Memory allocation problem' });
+  });
+
   test('services: one query for all, init script links, what each has loaded', async () => {
     put('/etc/init.d/ipvsadm', '');
     mkdirSync(join(root, 'etc/rc3.d'));
