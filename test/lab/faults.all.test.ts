@@ -129,6 +129,21 @@ describe('an apply', () => {
     expect(await story.pending()).toEqual([]);
   });
 
+  it('says that a package cannot be had, in the words of the package manager', { timeout: LONG }, async () => {
+    const sources = 'find /etc/apt -name "*.sources*" -o -name "*.list*" -type f';
+    await story.on(
+      'director',
+      `apt-get -qq purge -y ipvsadm >/dev/null; rm -rf /var/lib/apt/lists/*
+      ${sources} | while read f; do mv $f $f.off; done`,
+    );
+    const gone = await story.run('apply', '--lab', '--yes');
+    expect(gone.code).toBe(1);
+    expect(gone.err).toMatch(/host director, apply packages: APPLY-OP-FAILED\n.*Unable to locate package ipvsadm/u);
+    await story.on('director', `${sources} | while read f; do mv $f \${f%.off}; done`);
+    expect(await story.run('apply', '--lab', '--yes')).toMatchObject({ code: 0 });
+    expect(await story.shares()).toEqual({ rs1: 10, rs2: 30 });
+  });
+
   it('does not start where hosts lack NetworkManager or power, unless told to leave them out', {
     timeout: LONG,
   }, async () => {
@@ -150,20 +165,5 @@ describe('an apply', () => {
     const skipped = await story.run('apply', '--lab', '--yes', '--skip-unreachable', '--connect-timeout', '5');
     expect(skipped).toMatchObject({ code: 0 });
     expect(await story.on('director', 'ipvsadm -Sn')).toContain('-w 3');
-  });
-
-  it('says that a package cannot be had, in the words of the package manager', { timeout: LONG }, async () => {
-    const sources = 'find /etc/apt -name "*.sources*" -o -name "*.list*" -type f';
-    await story.on(
-      'director',
-      `apt-get -qq purge -y ipvsadm >/dev/null; rm -rf /var/lib/apt/lists/*
-      ${sources} | while read f; do mv $f $f.off; done`,
-    );
-    const gone = await story.run('apply', '--lab', '--yes');
-    expect(gone.code).toBe(1);
-    expect(gone.err).toMatch(/host director, apply packages: APPLY-OP-FAILED\n.*Unable to locate package ipvsadm/u);
-    await story.on('director', `${sources} | while read f; do mv $f \${f%.off}; done`);
-    expect(await story.run('apply', '--lab', '--yes')).toMatchObject({ code: 0 });
-    expect(await story.shares()).toEqual({ rs1: 10, rs2: 30 });
   });
 });
