@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { failure } from '../errors/index.ts';
-import { sha256 } from './manifest.ts';
+import { sha256 } from '../resources/file.ts';
 import { PLAN_VERSION, type Plan } from './plan.ts';
 
 /**

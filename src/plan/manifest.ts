@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../resources/file.ts';
 import type { Resource } from '../resources/index.ts';
 import { keyOf } from '../resources/index.ts';
 import { STAGES, type Stage } from '../resources/kind.ts';
@@ -15,7 +15,7 @@ export interface StagedResource {
 export interface ManifestEntry {
   key: string;
   stage: Stage;
-  /** The resource; a file's content is replaced by nothing, its hash stands in `sha256`. */
+  /** The resource; without a file's content, whose hash stands in `sha256`. */
   resource: Resource;
   sha256?: string;
   /** The state observed before lvsctl changed it for the first time; absent where it never had to. */
@@ -50,11 +50,6 @@ function isEntry(value: unknown): value is ManifestEntry {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
-}
-
-/** SHA-256 of a text, hex. */
-export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 /** The manifest to record: everything desired, with the earliest known state from before. */

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { failure } from '../errors/index.ts';
+import { sha256 } from '../resources/file.ts';
 import type { Stage } from '../resources/kind.ts';
 import type { ServiceResource } from '../resources/resource.ts';
 import type { Desired, Question } from './desired.ts';
@@ -25,10 +25,7 @@ export function configuredService(
     });
   }
   const dropIn = template('systemd/loaded.conf', { unit, paths: files.map(({ path }) => path) });
-  const config = files.map(({ path, content }) => ({
-    path,
-    sha256: createHash('sha256').update(content).digest('hex'),
-  }));
+  const config = files.map(({ path, content }) => ({ path, sha256: sha256(content) }));
   return [
     { stage, resource: textFile(`/etc/systemd/system/${unit}.d/lvsctl.conf`, dropIn) },
     { stage, resource: { kind: 'service', unit, enabled: true, running: true, config, activate } },

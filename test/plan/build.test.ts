@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Cluster, Host } from '../../src/inventory/model.ts';
 import { buildPlan, type SeenHost } from '../../src/plan/build.ts';
-import { type StagedResource, sha256 } from '../../src/plan/manifest.ts';
+import type { StagedResource } from '../../src/plan/manifest.ts';
 import { isEmpty } from '../../src/plan/plan.ts';
 import type { Facts } from '../../src/platform/facts.ts';
+import { sha256 } from '../../src/resources/file.ts';
 import { keyOf } from '../../src/resources/index.ts';
 
 const facts: Facts = {
