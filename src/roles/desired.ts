@@ -3,6 +3,7 @@ import { failure, type Problem } from '../errors/index.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { Facts } from '../platform/facts.ts';
 import type { Family } from '../platform/families.ts';
+import type { FirewallRule } from '../resources/firewall.ts';
 import { keyOf } from '../resources/key.ts';
 import { STAGES, type Stage } from '../resources/kind.ts';
 import type { Resource } from '../resources/resource.ts';
@@ -30,10 +31,12 @@ export interface Part {
   modules: { stage: Stage; name: string }[];
   /** Addresses (CIDR) besides the interface's own, by device. */
   addresses: { stage: Stage; device: string; address: string }[];
+  /** For the host's packet filter; their stage follows from what they do (firewall.ts). */
+  firewall: FirewallRule[];
   resources: Desired[];
 }
 
-export const NOTHING: Part = { sysctls: [], modules: [], addresses: [], resources: [] };
+export const NOTHING: Part = { sysctls: [], modules: [], addresses: [], firewall: [], resources: [] };
 
 /** The earliest of several stages. */
 export function earliest(stages: readonly Stage[]): Stage {

@@ -31,6 +31,7 @@ export function director(question: Question): Part {
       device: facing(host, cluster.hosts, realServers),
       address: `${vip.address}/${vip.family === 4 ? 32 : 128}`,
     })),
+    firewall: [],
     resources: [
       { stage: 'packages', resource: { kind: 'package', name: family.packages.ipvsadm } },
       ...rules.map((resource): Desired => ({ stage: 'rules', resource })),

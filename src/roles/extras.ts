@@ -6,6 +6,7 @@ export function extras({ host }: Question): Part {
     sysctls: Object.entries(host.sysctls).map(([name, value]) => ({ stage: 'reach', name, value })),
     modules: host.modules.map((name) => ({ stage: 'reach', name })),
     addresses: [],
+    firewall: [],
     resources: [
       ...host.packages.map((name): Desired => ({ stage: 'packages', resource: { kind: 'package', name } })),
       ...host.files.map((file): Desired => ({ stage: 'reach', resource: { kind: 'file', state: 'present', ...file } })),

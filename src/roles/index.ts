@@ -40,6 +40,7 @@ export function desire(cluster: Cluster, hostName: string, facts: Facts): Desire
     sysctls: parts.flatMap(({ sysctls }) => sysctls),
     modules: parts.flatMap(({ modules }) => modules),
     addresses: parts.flatMap(({ addresses }) => addresses),
+    firewall: parts.flatMap(({ firewall }) => firewall),
     resources: parts.flatMap(({ resources }) => resources),
   };
   return settled(hostName, [
