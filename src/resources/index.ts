@@ -2,7 +2,7 @@ import type { Facts } from '../platform/facts.ts';
 import { connectionKind } from './connection.ts';
 import { fileKind } from './file.ts';
 import { ipvsKind } from './ipvs.ts';
-import type { Change, Kind } from './kind.ts';
+import type { Change, Kept, Kind, Recorded, Refusal, Undoing } from './kind.ts';
 import { moduleKind } from './module.ts';
 import { packageKind } from './package.ts';
 import type { Resource } from './resource.ts';
@@ -44,4 +44,42 @@ export function diffOne(resource: Resource, state: unknown, facts: Facts): Chang
 /** What the operator should know about a resource and no change mends. Pure. */
 export function noticesOf(resource: Resource, state: unknown): string[] {
   return kinds[resource.kind].warn?.(resource, state) ?? [];
+}
+
+/** Why a host can't have a resource; empty where it can. Pure. */
+export function refusalsOf(resource: Resource, state: unknown): Refusal[] {
+  return kinds[resource.kind].refuse?.(resource, state) ?? [];
+}
+
+/** The resource that gives back what was there before, why that can't be, or nothing (`Kind.undo`). Pure. */
+export function undoOf(entry: Recorded<Resource>, why: Undoing): Resource | { left: string } | undefined {
+  return kinds[entry.resource.kind].undo(entry, why);
+}
+
+/** What somebody else changed since, in words; undefined where it is as lvsctl wrote it (`Kind.theirs`). Pure. */
+export function theirsOf(entry: Recorded<Resource>, state: unknown): string | undefined {
+  return kinds[entry.resource.kind].theirs?.(entry, state);
+}
+
+/** The resource as a manifest holds it (`Kind.record`). Pure. */
+export function recordOf(resource: Resource): Resource {
+  return kinds[resource.kind].record?.(resource) ?? resource;
+}
+
+/** What the host keeps before a first change (`Kind.keep`). Pure. */
+export function keptOf(resource: Resource, before: unknown): Kept[] {
+  return kinds[resource.kind].keep?.(resource, before) ?? [];
+}
+
+/** The state from before out of those of two changes (`Kind.earliest`). Pure. */
+export function earliestOf(resource: Resource, first: unknown, later: unknown): unknown {
+  if (first === undefined) return later;
+  if (later === undefined) return first;
+  const { earliest } = kinds[resource.kind];
+  return earliest === undefined ? first : earliest(first, later);
+}
+
+/** Whether it is given back after files were (`Kind.late`). Pure. */
+export function isLate(resource: Resource): boolean {
+  return kinds[resource.kind].late?.(resource) ?? false;
 }

@@ -4,6 +4,7 @@ import { type FactGroup, observe } from '../host/client.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { SeenHost, UnseenHost } from '../plan/build.ts';
 import { parseManifest, removals, type StagedResource } from '../plan/manifest.ts';
+import { keyOf, refusalsOf } from '../resources/index.ts';
 import type { Connection, Transport } from '../transport/types.ts';
 
 /** What a survey reports while it goes on. */
@@ -95,6 +96,7 @@ async function readHost(
       timeout: options.timeout,
       ...(options.signal ? { signal: options.signal } : {}),
     });
+    checkPossible(host, desired, answer.states);
     if (options.keep) {
       connections.set(host.name, connection);
       kept = true;
@@ -108,6 +110,15 @@ async function readHost(
   } finally {
     if (!kept) await connection?.close();
   }
+}
+
+/** @throws LvsctlError with everything that this host can't have */
+function checkPossible(host: Host, desired: readonly StagedResource[], states: ReadonlyMap<string, unknown>): void {
+  const place = { kind: 'host', host: host.name, phase: 'observe' } as const;
+  const problems = desired.flatMap(({ resource }) =>
+    refusalsOf(resource, states.get(keyOf(resource))).map((refusal): Problem => ({ ...refusal, place })),
+  );
+  if (problems.length > 0) throw new LvsctlError(problems);
 }
 
 /** The facts that this host's desire needs: asking for less is faster. */

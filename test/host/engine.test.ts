@@ -243,14 +243,19 @@ echo ":loopback:21111111-2222-5333-8444-555555555555:lo:${runtime}/lo.nmconnecti
     expect(readFileSync(join(root, 'proc/sys/net/ipv4/ip_forward'), 'utf8')).toBe('1\n');
   });
 
-  test('modules: loaded, built in, neither', async () => {
+  test('modules: loaded, built in, not loaded, none', async () => {
+    stub(
+      'modprobe',
+      'case $* in *" -na -- ipip tunnel nope") echo "modprobe: WARNING: Module nope not found in" >&2 ;; esac',
+    );
     mkdirSync(join(root, 'sys/module/ip_vs'), { recursive: true });
     put('/lib/modules/6.1.0-test/modules.builtin', 'kernel/net/ipv4/ipip.ko\nkernel/net/ipv4/tunnel4.ko\n');
-    const wanted = ['ip-vs', 'ipip', 'tunnel'].map((name): Resource => ({ kind: 'module', name }));
-    expect([...(await look(shell, wanted)).states.values()].map((state) => JSON.stringify(state))).toEqual([
-      '{"loaded":true}',
-      '{"loaded":true}',
-      '{"loaded":false}',
+    const wanted = ['ip-vs', 'ipip', 'tunnel', 'nope'].map((name): Resource => ({ kind: 'module', name }));
+    expect([...(await look(shell, wanted)).states.values()]).toEqual([
+      { loaded: true, available: true },
+      { loaded: true, available: true },
+      { loaded: false, available: true },
+      { loaded: false, available: false },
     ]);
   });
 

@@ -109,7 +109,7 @@ export function stateOf(model: Model, resource: Resource): unknown {
     case 'package':
       return { installed: model.packages.has(resource.name) };
     case 'module':
-      return { loaded: model.modules.has(resource.name) };
+      return { loaded: model.modules.has(resource.name), available: true };
     case 'sysctl':
       return { value: model.sysctls.get(resource.name.replaceAll('.', '/')) ?? null, overriddenBy: null };
     case 'file':
