@@ -10,8 +10,8 @@ import { parseFacts } from './facts.ts';
 import type { Frame } from './frames.ts';
 import { talk } from './session.ts';
 
-/** Facts beyond the base ones: `network` costs two or three processes on the host. */
-export type FactGroup = 'network';
+/** Facts beyond the base ones: `network` costs two or three processes on the host, `firewall` some where there is one. */
+export type FactGroup = 'network' | 'firewall';
 
 export interface ObserveOptions {
   facts: readonly FactGroup[];
@@ -52,8 +52,8 @@ export async function observe(connection: Connection, options: ObserveOptions): 
     host.send(requests(resources, early));
     // No end of input: `go` ends the program, and one packet less is sent.
     for (let frame = await host.next(); frame !== undefined; frame = await host.next()) frames.push(frame);
-    // A kind may have asked for the network's facts only now.
-    const more = frames.slice(told).some(({ words }) => words[0] === 'addresses');
+    // A kind may have asked for more facts only now.
+    const more = frames.slice(told).some(({ words }) => words[0] === 'addresses' || words[0] === 'firewall');
     const facts = more ? parseFacts(frames) : early;
     return { facts, resources, states: statesOf(frames, resources, facts) };
   } catch (error) {

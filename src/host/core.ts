@@ -127,6 +127,7 @@ main_observe() {
   IFS= read -r wanted <&3 || exit 0
   facts_base
   case " $wanted " in *' network '*) facts_network ;; esac
+  case " $wanted " in *' firewall '*) facts_firewall ;; esac
   frame ready
   frame waiting
   while IFS=' ' read -r word kind count <&3; do
@@ -167,10 +168,33 @@ take() {
   exit 0
 }
 
-# put PATH OWNER GROUP MODE: the operation's input becomes the file, by one rename.
-put() {
+# lvsctl's own folder, for root alone.
+own_folder() {
+  [ -d "$R/var/lib/lvsctl/before" ] && return 0
+  mkdir -p "$R/var/lib/lvsctl/before" && chmod 0700 "$R/var/lib/lvsctl" "$R/var/lib/lvsctl/before"
+}
+
+# Makes a folder and those above it, and notes which: they go again when nothing is in them any more.
+make_folder() {
+  if [ -z "$1" ] || [ -d "$R$1" ]; then return 0; fi
+  make_folder "\${1%/*}" && own_folder && printf '%s\n' "$1" >>"$R/var/lib/lvsctl/folders" && mkdir "$R$1"
+}
+
+# Removes the folder that something stood in, and those above it, where lvsctl made them and they are empty.
+unfold() {
   dir=\${1%/*}
-  [ -d "$R$dir" ] || mkdir -p "$R$dir" || return 1
+  [ -e "$R/var/lib/lvsctl/folders" ] || return 0
+  while [ -n "$dir" ] && grep -qxF "$dir" "$R/var/lib/lvsctl/folders"; do
+    rmdir "$R$dir" 2>/dev/null || return 0
+    dir=\${dir%/*}
+  done
+  return 0
+}
+
+# place PATH: there is a folder for it, and "staged" is a name in there to be renamed to PATH.
+place() {
+  dir=\${1%/*}
+  make_folder "$dir" || return 1
   if [ -d "$R$1" ] && [ ! -L "$R$1" ]; then echo "$1 is a directory"; return 1; fi
   set +f
   for staged in "$R$dir"/.lvsctl.*; do
@@ -178,17 +202,67 @@ put() {
   done
   set -f
   staged=$R$dir/.lvsctl.$$
-  take "$staged" || return 1
+}
+
+# put PATH OWNER GROUP MODE: the operation's input becomes the file, by one rename.
+put() {
+  place "$1" && take "$staged" || return 1
   chown "$2:$3" "$staged" && chmod "$4" "$staged" && mv -fT "$staged" "$R$1" && return 0
   rm -f "$staged"
   return 1
 }
 
+# give_back PATH OWNER GROUP MODE SHA256: the copy that was kept becomes the file again, by one rename.
+give_back() {
+  copy=$R/var/lib/lvsctl/before/$5
+  [ -e "$copy" ] || { echo "the copy of $1 that lvsctl kept is gone: $copy"; return 1; }
+  place "$1" || return 1
+  cp "$copy" "$staged" && chown "$2:$3" "$staged" && chmod "$4" "$staged" && mv -fT "$staged" "$R$1" && return 0
+  rm -f "$staged"
+  return 1
+}
+
 op_manifest_write() {
-  if [ ! -d "$R/var/lib/lvsctl" ]; then
-    mkdir -p "$R/var/lib/lvsctl" && chmod 0700 "$R/var/lib/lvsctl" || return 1
-  fi
+  own_folder || return 1
   put /var/lib/lvsctl/manifest.json root root 0600
+}
+
+# before_keep PATH SHA256: a copy of what lvsctl is about to replace for the first time, named by its content.
+op_before_keep() {
+  copy=$R/var/lib/lvsctl/before/$2
+  [ -e "$copy" ] && return 0
+  own_folder || return 1
+  old=$(umask)
+  umask 077
+  cp "$R$1" "$copy.$$" || { umask "$old"; rm -f "$copy.$$"; echo "can't keep a copy of $1: is the disk full?"; return 1; }
+  umask "$old"
+  sum=$(sha256sum "$copy.$$")
+  if [ "\${sum%% *}" != "$2" ]; then rm -f "$copy.$$"; echo "$1 was changed meanwhile"; return 1; fi
+  mv -f "$copy.$$" "$copy"
+}
+
+# before_prune SHA256...: drops copies that nothing needs any more; those named stay.
+op_before_prune() {
+  needed=" $* "
+  set +f
+  for copy in "$R"/var/lib/lvsctl/before/*; do
+    case $needed in *" \${copy##*/} "*) ;; *) rm -f "$copy" ;; esac
+  done
+  set -f
+}
+
+# Everything was given back: the record goes last, so that an interrupted one is found and ended by the next run.
+op_manifest_forget() {
+  if [ -e "$R/var/lib/lvsctl/folders" ]; then
+    text=
+    while IFS= read -r line; do text=$line$nl$text; done <"$R/var/lib/lvsctl/folders"
+    oldifs=$IFS
+    IFS=$nl
+    # shellcheck disable=SC2086
+    for dir in $text; do rmdir "$R$dir" 2>/dev/null; done
+    IFS=$oldifs
+  fi
+  rm -rf "$R/run/lvsctl" "$R/var/lib/lvsctl/before" && rm -f "$R/var/lib/lvsctl/manifest.json" && rm -rf "$R/var/lib/lvsctl"
 }
 
 run_op() {

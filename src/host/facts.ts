@@ -1,5 +1,6 @@
 import type { Platform } from '../inventory/model.ts';
-import type { Facts, Profile } from '../platform/facts.ts';
+import type { Facts, FirewallFacts, Profile } from '../platform/facts.ts';
+import { firewalldZones } from '../resources/firewall-firewalld.ts';
 import type { Frame } from './frames.ts';
 
 const RHEL = ['rhel', 'fedora', 'centos', 'rocky', 'almalinux', 'openeuler', 'ol'];
@@ -16,6 +17,7 @@ export function parseFacts(frames: readonly Frame[]): Facts {
   const like = unquote(release.get('ID_LIKE') ?? '').split(' ');
   const version = /version ([0-9][\w.+~-]*)/.exec(text('networkmanager') ?? '')?.[1];
   const manifest = parseJson(text('manifest'));
+  const firewall = parseFirewall(frames);
   const keyfiles = new Map(
     frames
       .filter(({ words }) => words[0] === 'keyfile')
@@ -33,6 +35,7 @@ export function parseFacts(frames: readonly Frame[]): Facts {
     ...(version === undefined ? {} : { networkManager: version }),
     devices: parseAddresses(text('addresses') ?? ''),
     profiles: parseProfiles(text('profiles') ?? '', keyfiles),
+    ...(firewall === undefined ? {} : { firewall }),
     ...(manifest === undefined ? {} : { manifest }),
   };
 }
@@ -82,6 +85,31 @@ function parseProfiles(text: string, keyfiles: ReadonlyMap<string, string>): Pro
       },
     ];
   });
+}
+
+/** What `facts_firewall` says (firewall.ts); undefined where it wasn't asked. */
+function parseFirewall(frames: readonly Frame[]): FirewallFacts | undefined {
+  const text = (...words: string[]): string | undefined => {
+    const frame = frames.find((each) => words.every((word, index) => each.words[index] === word));
+    return frame === undefined ? undefined : decode(frame.content);
+  };
+  const notes = text('firewall')?.split('\n');
+  if (notes === undefined) return undefined;
+  const rules = parseJson(text('nft'));
+  const objects = isRecord(rules) && Array.isArray(rules.nftables) ? rules.nftables.filter(isRecord) : [];
+  const lines = (variant: string, family: string) => text('iptables', variant, family)?.split('\n');
+  const port = notes.find((line) => line.startsWith('ssh '))?.slice('ssh '.length);
+  return {
+    ...(notes.includes('firewalld') ? { firewalld: { zones: firewalldZones(text('firewalld') ?? '') } } : {}),
+    nft: notes.includes('nft yes'),
+    ruleset: objects,
+    iptables: (['legacy', 'nft'] as const).flatMap((variant) => {
+      const [v4, v6] = [lines(variant, '4'), lines(variant, '6')];
+      return v4 === undefined && v6 === undefined ? [] : [{ variant, v4: v4 ?? [], v6: v6 ?? [] }];
+    }),
+    ipv6: notes.includes('ipv6'),
+    ...(port === undefined || !/^\d+$/.test(port) ? {} : { sshPort: Number(port) }),
+  };
 }
 
 function split(line: string, separator: string): [string, string][] {

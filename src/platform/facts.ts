@@ -13,6 +13,22 @@ export interface Profile {
   content: string;
 }
 
+/** What filters or rewrites packets on a host. */
+export interface FirewallFacts {
+  /** Present where firewalld runs: its default zone, and those that interfaces or sources are in. */
+  firewalld?: { zones: string[] };
+  /** Whether the kernel takes rules of nftables for IPv4 and IPv6. */
+  nft: boolean;
+  /** The objects of `nft -j list ruleset` (libnftables-json(5)); of ours alone where firewalld runs. */
+  ruleset: Record<string, unknown>[];
+  /** Lines of iptables-save and ip6tables-save, where there are rules of that variant. */
+  iptables: { variant: 'legacy' | 'nft'; v4: string[]; v6: string[] }[];
+  /** Whether it has IPv6 at all. */
+  ipv6: boolean;
+  /** The port at which this connection's SSH came in, where that can be told. */
+  sshPort?: number;
+}
+
 /** What a host says of itself before anything is desired of it: the observation's first half. */
 export interface Facts {
   platform: Platform;
@@ -29,6 +45,8 @@ export interface Facts {
   /** Device → its link-layer address, state and global or host addresses (CIDR text). */
   devices: Record<string, { mac: string; up: boolean; mtu: number; addresses: string[] }>;
   profiles: Profile[];
+  /** Absent where nobody asked for it. */
+  firewall?: FirewallFacts;
   /** Keys and hashes that an earlier apply recorded; absent where there is none. */
   manifest?: unknown;
 }

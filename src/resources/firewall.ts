@@ -1,65 +1,349 @@
-import type { Protocol } from '../inventory/model.ts';
+import type { FirewallFacts } from '../platform/facts.ts';
+import {
+  firewalldArgs,
+  firewalldFilter,
+  firewalldQuestions,
+  firewalldState,
+  firewalldTraffic,
+} from './firewall-firewalld.ts';
+import { iptablesFilter, iptablesGroup, iptablesScripts, iptablesState, iptablesTraffic } from './firewall-iptables.ts';
+import {
+  type NftChain,
+  type NftState,
+  nftClosed,
+  nftGroup,
+  nftGuest,
+  nftScript,
+  nftState,
+  nftTraffic,
+} from './firewall-nftables.ts';
+import { atomsOf, type FirewallRule } from './firewall-rules.ts';
+import { keyOf } from './key.ts';
+import type { Change, Kind, Op } from './kind.ts';
+import { sh } from './sh.ts';
 
-/** An inclusive range of ports; one port is a range of its own. */
-export interface Ports {
-  first: number;
-  last: number;
+export type { FirewallRule } from './firewall-rules.ts';
+
+/** Whose rules they become, and where. */
+export type FirewallPlace =
+  /** `into`: chains of the host's own that filter; none: tables of ours. */
+  | { backend: 'nftables'; into: NftChain[] }
+  /** `variant`: iptables over the kernel's own tables, or over nftables. */
+  | { backend: 'iptables'; variant: 'legacy' | 'nft'; families: (4 | 6)[] }
+  | { backend: 'firewalld'; zones: string[] };
+
+/** Rules of ours in a host's packet filter, exactly these and no others of ours. Rules of others are never touched. */
+export interface FirewallResource {
+  kind: 'firewall';
+  /** `traffic`: what services can't work without, also on a host without a filter. `filter`: what is let in. */
+  purpose: 'traffic' | 'filter';
+  place: FirewallPlace;
+  rules: FirewallRule[];
+  /** What isn't let in is dropped, but for SSH on these ports; null: what drops is the host's own, or nothing. */
+  closed: { ssh: number[] } | null;
 }
 
-/** Sets a firewall mark on what arrives for an address and ports: a service through that mark takes it (ipvsadm(8), -f). */
-export interface MarkRule {
-  rule: 'mark';
-  family: 4 | 6;
-  /** The VIP. */
-  address: string;
-  protocol: Protocol;
-  ports: Ports[];
-  mark: number;
+/** Our rules as commands that would make them, each chain's in their order. */
+export interface FirewallState {
+  rules: string[];
 }
 
-/** FULLNAT: a real server sees the director's own address as the source of what is sent to it. */
-export interface MasqueradeRule {
-  rule: 'masquerade';
-  family: 4 | 6;
-  /** The real server's. */
-  address: string;
-  protocol: Protocol;
-  /** The real server's. */
-  ports: Ports[];
+interface Observed extends FirewallState {
+  /** nftables only: how to delete jumps. */
+  jumps?: NftState['jumps'];
 }
 
-/** A real server behind a tunnel tells clients, in its SYN-ACK, to send segments that fit into the tunnel. */
-export interface ClampRule {
-  rule: 'clamp';
-  family: 4 | 6;
-  /** The VIP, the source of the SYN-ACK. */
-  address: string;
-  ports: Ports[];
-  /** Bytes. */
-  mss: number;
+/**
+ * A host's packet filter, live; a boot file or firewalld's own permanent configuration brings the rules back. What is
+ * new comes before what goes: a change that also removes something becomes two, the second in the subtractive half.
+ */
+export const firewallKind: Kind<FirewallResource, Observed> = {
+  kind: 'firewall',
+  ops: ['firewall_nftables', 'firewall_iptables', 'firewall_firewalld'],
+  shell: sh`
+# firewalld_call OBJECT INTERFACE METHOD SIGNATURE ARGUMENTS...: of the first two only what follows the common beginning.
+firewalld_call() {
+  object=/org/fedoraproject/FirewallD1$1
+  interface=org.fedoraproject.FirewallD1$2
+  shift 2
+  busctl --json=short -- call org.fedoraproject.FirewallD1 "$object" "$interface" "$@" 2>&1
 }
 
-/** What arrives for an address and ports is not followed by connection tracking. */
-export interface UntrackedRule {
-  rule: 'untracked';
-  family: 4 | 6;
-  address: string;
-  protocol: Protocol;
-  ports: Ports[];
+# Looking must change nothing: asking nft or iptables loads their modules, so they are asked only where these are loaded
+# already, or where the kernel has them built in. A module of nftables' NAT stands for nftables as a whole: kernels
+# have been seen that lack it for IPv4 and IPv6.
+firewall_seen=
+facts_firewall() {
+  [ -z "$firewall_seen" ] || return 0
+  firewall_seen=1
+  notes=
+  firewalld=
+  if [ -e "$R/usr/sbin/firewalld" ] && systemctl --quiet is-active firewalld.service; then
+    firewalld=1
+    notes="firewalld$nl"
+  fi
+  line_of "$R/proc/sys/kernel/osrelease"
+  modules=$R/lib/modules/$line/kernel/net/netfilter
+  module=
+  ready=no
+  set +f
+  for file in "$modules"/nf_tables.ko*; do [ -e "$file" ] && module=1; done
+  for file in "$modules"/nft_chain_nat.ko*; do [ -e "$file" ] && ready=yes; done
+  set -f
+  rules=
+  if command -v nft >/dev/null && { [ -z "$module" ] || [ -d "$R/sys/module/nf_tables" ]; }; then
+    if [ -z "$firewalld" ]; then rules=$(nft -j -t list ruleset 2>/dev/null)
+    else rules=$(nft -j list table inet lvsctl 2>/dev/null)
+    fi
+    if [ -z "$module" ]; then
+      nft -c 'add table inet lvsctl_probe; add chain inet lvsctl_probe x { type nat hook postrouting priority 100; }' \
+        2>/dev/null && ready=yes
+    fi
+  fi
+  if [ -e "$R/proc/net/if_inet6" ]; then notes="\${notes}ipv6$nl"; fi
+  if [ -n "\${SSH_CONNECTION-}" ]; then notes="\${notes}ssh \${SSH_CONNECTION##* }$nl"
+  elif [ -n "\${SUDO_UID-}" ] && [ -r "/proc/$PPID/environ" ]; then
+    line=$(tr '\0' '\n' <"/proc/$PPID/environ" | grep '^SSH_CONNECTION=')
+    [ -z "$line" ] || notes="\${notes}ssh \${line##* }$nl"
+  fi
+  frame firewall
+  printf '%snft %s\n' "$notes" "$ready"
+  if [ -n "$rules" ]; then
+    frame nft
+    printf '%s\n' "$rules"
+  fi
+  if [ -n "$firewalld" ]; then
+    frame firewalld
+    firewalld_call '' '' getDefaultZone
+    firewalld_call '' .zone getActiveZones
+    return
+  fi
+  if line_of "$R/proc/net/ip_tables_names"; then frame iptables legacy 4; iptables_of legacy 4 -save; fi
+  if line_of "$R/proc/net/ip6_tables_names"; then frame iptables legacy 6; iptables_of legacy 6 -save; fi
+  case $rules in
+    *'"INPUT"'* | *'"LVSCTL-'*)
+      frame iptables nft 4
+      iptables_of nft 4 -save
+      frame iptables nft 6
+      iptables_of nft 6 -save
+      ;;
+  esac
 }
 
-/** Lets something in through a filter: used only where the host filters, or is to. */
-export interface AcceptRule {
-  rule: 'accept';
-  /** `any`: whatever comes from `from`. */
-  protocol: Protocol | 'vrrp' | 'ah' | 'icmp' | 'ipip' | 'ip6ip' | 'gre' | 'any';
-  /** For tcp, udp and sctp; absent: all. */
-  ports?: Ports[];
-  /** Addresses or networks (CIDR); absent: from everywhere. */
-  from?: string[];
-  /** Absent: both, or what `from` says. */
-  family?: 4 | 6;
+# iptables_of VARIANT FAMILY SUFFIX ARGUMENTS...: a host with one variant alone may have it under the plain name.
+iptables_of() {
+  program=iptables
+  [ "$2" = 4 ] || program=ip6tables
+  suffix=$3
+  if command -v "$program-$1$suffix" >/dev/null; then program=$program-$1$suffix; else program=$program$suffix; fi
+  shift 3
+  "$program" "$@"
 }
 
-/** What a host's packet filter is to do, whichever program it belongs to. */
-export type FirewallRule = MarkRule | MasqueradeRule | ClampRule | UntrackedRule | AcceptRule;
+observe_firewall() {
+  for want in $asked; do
+    case $want in
+      zone:*)
+        want=\${want#zone:}
+        echo "runtime rich $want $(firewalld_call '' .zone getRichRules s "$want")"
+        path=$(firewalld_call /config .config getZoneByName s "$want")
+        path=\${path##*/FirewallD1}
+        echo "permanent rich $want $(firewalld_call "\${path%%\"*}" .config.zone getRichRules)"
+        ;;
+      direct)
+        echo "runtime direct $(firewalld_call '' .direct getAllRules)"
+        echo "permanent direct $(firewalld_call /config .config.direct getAllRules)"
+        ;;
+    esac
+  done
+  facts_firewall
+}
+
+# The whole script is one transaction: the kernel takes all of it or nothing (nft(8), -f).
+op_firewall_nftables() {
+  mkdir -p "$R/run/lvsctl" && take "$R/run/lvsctl/firewall" || return 1
+  nft -f "$R/run/lvsctl/firewall"
+  status=$?
+  rm -f "$R/run/lvsctl/firewall"
+  return "$status"
+}
+
+# firewall_iptables VARIANT FAMILY: each table is one transaction; all are tried first.
+op_firewall_iptables() {
+  mkdir -p "$R/run/lvsctl" && take "$R/run/lvsctl/firewall" || return 1
+  iptables_of "$1" "$2" -restore --noflush --test "$R/run/lvsctl/firewall" \
+    && iptables_of "$1" "$2" -restore --noflush "$R/run/lvsctl/firewall"
+  status=$?
+  rm -f "$R/run/lvsctl/firewall"
+  return "$status"
+}
+
+# firewall_firewalld add|remove runtime|permanent rich ZONE RULE, or direct FAMILY TABLE CHAIN WORDS...: over D-Bus,
+# which takes a hundredth of what firewall-cmd does. Nothing is reloaded: that would end what only runs.
+op_firewall_firewalld() {
+  verb=$1
+  scope=$2
+  as=$3
+  shift 3
+  case $scope $as in
+    'runtime rich') set -- '' .zone "\${verb}RichRule" "$@" ;;
+    'permanent rich')
+      path=$(firewalld_call /config .config getZoneByName s "$1")
+      path=\${path##*/FirewallD1}
+      set -- "\${path%%\"*}" .config.zone "\${verb}RichRule" "$2"
+      ;;
+    'runtime direct') set -- '' .direct "\${verb}Rule" "$@" ;;
+    'permanent direct') set -- /config .config.direct "\${verb}Rule" "$@" ;;
+  esac
+  path=$1
+  scope_of=$2
+  method=$3
+  shift 3
+  case $scope $as $verb in
+    'runtime rich add') set -- ssi "$1" "$2" 0 ;;
+    'runtime rich remove') set -- ss "$1" "$2" ;;
+    'permanent rich'*) set -- s "$1" ;;
+    *)
+      family=$1
+      table=$2
+      chain=$3
+      shift 3
+      set -- sssias "$family" "$table" "$chain" 0 $# "$@"
+      ;;
+  esac
+  output=$(firewalld_call "$path" "$scope_of" "$method" "$@") && return 0
+  case $verb:$output in
+    add:*ALREADY_ENABLED* | remove:*NOT_ENABLED*) return 0 ;;
+  esac
+  printf '%s\n' "$output"
+  return 1
+}
+`,
+  ask({ place, purpose }) {
+    const questions = place.backend === 'firewalld' ? firewalldQuestions(purpose, place.zones) : [];
+    return [place.backend, ...questions];
+  },
+  parse({ text, facts }, asked) {
+    return new Map(asked.map((resource) => [keyOf(resource), stateOf(resource, text, facts.firewall)]));
+  },
+  diff(resource, state) {
+    const shared = { key: keyOf(resource), kind: 'firewall', before: { rules: state.rules } };
+    const wanted = linesOf(resource);
+    const group = groupOf(resource.place);
+    const missing = wanted.filter((line) => !state.rules.includes(line));
+    const surplus = state.rules.filter((line) => !wanted.includes(line));
+    const change = (direction: Change['direction'], from: Observed, to: string[]): Change[] =>
+      sameLines(from.rules, to)
+        ? []
+        : [
+            {
+              ...shared,
+              direction,
+              shown: [{ as: 'rules', before: from.rules, after: to }],
+              ops: opsBetween(resource, from, to),
+              after: { rules: to },
+            },
+          ];
+    const ordered = resource.place.backend === 'firewalld' ? arranged(wanted, state.rules) : state.rules;
+    const there: Observed = { ...state, rules: ordered };
+    if (missing.length === 0 && surplus.length > 0) return change('remove', there, wanted);
+    if (surplus.length === 0) return change(state.rules.length === 0 ? 'add' : 'change', there, wanted);
+    const together = union(wanted, surplus, group);
+    const jumps = state.jumps ?? [];
+    return [...change('change', there, together), ...change('remove', { rules: together, jumps }, wanted)];
+  },
+  undo: ({ resource }) => ({ ...resource, rules: [], closed: null }),
+};
+
+function stateOf({ place, purpose }: FirewallResource, text: string, facts: FirewallFacts | undefined): Observed {
+  switch (place.backend) {
+    case 'nftables': {
+      const { lines, jumps } = nftState(facts?.ruleset ?? [], purpose);
+      return { rules: lines, jumps };
+    }
+    case 'iptables': {
+      const saved = facts?.iptables.find(({ variant }) => variant === place.variant);
+      return { rules: iptablesState({ 4: saved?.v4 ?? [], 6: saved?.v6 ?? [] }, purpose) };
+    }
+    case 'firewalld':
+      return { rules: firewalldState(text, purpose, place.zones) };
+  }
+}
+
+/** The commands that would make a resource's rules on a host that has none of ours. Pure. */
+export function linesOf({ purpose, place, rules, closed }: FirewallResource): string[] {
+  const atoms = atomsOf(rules);
+  switch (place.backend) {
+    case 'nftables':
+      if (purpose === 'traffic') return nftTraffic(atoms);
+      return closed === null ? nftGuest(atoms, place.into) : nftClosed(atoms, closed.ssh);
+    case 'iptables':
+      return purpose === 'traffic' ? iptablesTraffic(atoms) : iptablesFilter(atoms, place.families, closed);
+    case 'firewalld':
+      return purpose === 'traffic' ? firewalldTraffic(atoms) : firewalldFilter(atoms, place.zones);
+  }
+}
+
+function groupOf(place: FirewallPlace): (line: string) => string {
+  switch (place.backend) {
+    case 'nftables':
+      return nftGroup;
+    case 'iptables':
+      return iptablesGroup;
+    case 'firewalld':
+      return () => '';
+  }
+}
+
+function opsBetween({ place }: FirewallResource, from: Observed, to: readonly string[]): Op[] {
+  switch (place.backend) {
+    case 'nftables': {
+      const input = nftScript(to, { lines: from.rules, jumps: from.jumps ?? [] });
+      return [{ name: 'firewall_nftables', args: [], input }];
+    }
+    case 'iptables':
+      return iptablesScripts(to, from.rules).map(({ family, script }) => ({
+        name: 'firewall_iptables',
+        args: [place.variant, String(family)],
+        input: script,
+      }));
+    case 'firewalld': {
+      const ops = (verb: 'add' | 'remove', lines: readonly string[]): Op[] =>
+        lines.map((line) => ({ name: 'firewall_firewalld', args: firewalldArgs(verb, line) }));
+      return [
+        ...ops(
+          'add',
+          to.filter((line) => !from.rules.includes(line)),
+        ),
+        ...ops(
+          'remove',
+          from.rules.filter((line) => !to.includes(line)),
+        ),
+      ];
+    }
+  }
+}
+
+function sameLines(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((line, index) => line === b[index]);
+}
+
+/** firewalld lists rules in an order of its own, and none is meant: what is wanted first, in the wanted order. */
+function arranged(wanted: readonly string[], there: readonly string[]): string[] {
+  return [...wanted.filter((line) => there.includes(line)), ...there.filter((line) => !wanted.includes(line))];
+}
+
+/**
+ * What is wanted together with what is to go, chain by chain. The old ones stand behind the new: of two marks the
+ * later one holds, until the service through the new one is there. What ends a chain (a drop, a jump to it) stays last.
+ */
+function union(wanted: readonly string[], surplus: readonly string[], group: (line: string) => string): string[] {
+  const ends = (line: string) => /( drop| -j DROP)$/.test(line) || / -I |^insert /.test(line);
+  const opens = (line: string) => line.startsWith('add chain ');
+  return [...new Set([...wanted, ...surplus].map(group))].flatMap((one) => {
+    const ours = wanted.filter((line) => group(line) === one);
+    const old = surplus.filter((line) => group(line) === one && !(opens(line) && ours.some(opens)));
+    const lines = [...ours, ...old];
+    return [...lines.filter((line) => !ends(line)), ...new Set(lines.filter(ends))];
+  });
+}

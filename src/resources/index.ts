@@ -1,6 +1,7 @@
 import type { Facts } from '../platform/facts.ts';
 import { connectionKind } from './connection.ts';
 import { fileKind } from './file.ts';
+import { firewallKind } from './firewall.ts';
 import { ipvsKind } from './ipvs.ts';
 import type { Change, Kept, Kind, Recorded, Refusal, Undoing } from './kind.ts';
 import { moduleKind } from './module.ts';
@@ -14,6 +15,7 @@ export { keyOf } from './key.ts';
 export type {
   ConnectionResource,
   FileResource,
+  FirewallResource,
   IpvsResource,
   ModuleResource,
   PackageResource,
@@ -32,6 +34,7 @@ export const kinds: { readonly [K in Resource['kind']]: Kind<Resource, unknown> 
   sysctl: sysctlKind,
   file: fileKind,
   connection: connectionKind,
+  firewall: firewallKind,
   ipvs: ipvsKind,
   service: serviceKind,
 };

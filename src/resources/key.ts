@@ -11,7 +11,11 @@ export function keyOf(resource: Resource): string {
       return `file ${resource.path}`;
     case 'connection':
       return `connection ${resource.device}`;
+    case 'firewall':
+      return `firewall ${resource.place.backend} ${resource.purpose}`;
     case 'ipvs': {
+      if (resource.protocol === 'fwmark')
+        return `ipvs fwmark ${resource.mark}${resource.family === 6 ? ' IPv6' : ''}`;
       const host = resource.address.includes(':') ? `[${resource.address}]` : resource.address;
       return `ipvs ${resource.protocol} ${host}:${resource.port}`;
     }

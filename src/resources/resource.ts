@@ -1,5 +1,6 @@
 import type { ConnectionResource } from './connection.ts';
 import type { FileResource } from './file.ts';
+import type { FirewallResource } from './firewall.ts';
 import type { IpvsResource } from './ipvs.ts';
 import type { ModuleResource } from './module.ts';
 import type { PackageResource } from './package.ts';
@@ -9,6 +10,7 @@ import type { SysctlResource } from './sysctl.ts';
 export type {
   ConnectionResource,
   FileResource,
+  FirewallResource,
   IpvsResource,
   ModuleResource,
   PackageResource,
@@ -23,5 +25,6 @@ export type Resource =
   | SysctlResource
   | FileResource
   | ConnectionResource
+  | FirewallResource
   | IpvsResource
   | ServiceResource;

@@ -50,6 +50,7 @@ const KINDS = [
   'module',
   'sysctl',
   'connection',
+  'firewall',
   'ipvs',
   'service',
 ] as const satisfies Resource['kind'][];
