@@ -1,37 +1,77 @@
-import { readFileSync } from 'node:fs';
-import { dirname, resolve as resolvePath } from 'node:path';
+import { readBeside } from './beside.ts';
 import type { Path } from './document.ts';
 import type { Findings } from './findings.ts';
+import type { Names } from './groups.ts';
 import { withDefaults } from './merge.ts';
-import type { ExtraFile, Host, Interface, Ssh } from './model.ts';
+import type { ExtraFile, Extras, Host, Interface, Ssh } from './model.ts';
 import { resolveInterface } from './resolve-interface.ts';
-import type { Inventory, InventoryFile, InventoryHost } from './schema.ts';
+import type { Inventory, InventoryFile, InventoryGroup, InventoryHost } from './schema.ts';
+import { AREAS } from './words.ts';
 
-/** Parses one host, defaults in. Reads the files that it names as sources. */
-export function resolveHost(name: string, inventory: Inventory, findings: Findings): Host {
-  const own = inventory.hosts[name] ?? {};
-  const said: InventoryHost = withDefaults(inventory.defaults?.host, own);
+/**
+ * Parses one host; what it doesn't say comes from its groups (of several the first that says it), then from
+ * `defaults.host`. Reads the files that it names as sources.
+ */
+export function resolveHost(name: string, inventory: Inventory, names: Names, findings: Findings): Host {
+  const own = inventory.hosts?.[name] ?? {};
+  const groups = [...names.groups].filter(([, members]) => members.includes(name)).map(([group]) => group);
+  const said = [
+    ...groups.map((group) => withoutMembers(inventory.groups?.[group])),
+    inventory.defaults?.host,
+  ].reduce<InventoryHost>((over, under) => withDefaults(under, over), own);
   const path: Path = ['hosts', name];
+  const placeOf = (...key: string[]): Path =>
+    [path, ...groups.map((group): Path => ['groups', group]), ['defaults', 'host']]
+      .map((at): Path => [...at, ...key])
+      .find((at) => has(inventory, at)) ?? path;
   const interfaces = Object.entries(said.interfaces ?? {}).map(([device, one]) =>
     resolveInterface(device, one, [...path, 'interfaces', device], findings),
   );
   checkInterfaces(interfaces, path, findings);
-  const dnsPath: Path = own.dns === undefined ? ['defaults', 'host', 'dns'] : [...path, 'dns'];
   return {
     name,
+    groups,
     managed: said.manage !== 'none',
+    owns: said.manage === undefined || said.manage === 'none' ? AREAS : said.manage,
     forwarding: said.forwarding ?? false,
     ...(said.platform === undefined ? {} : { platform: said.platform }),
-    interfaces: withHostDns(interfaces, said.dns ?? [], dnsPath, findings),
+    interfaces: withHostDns(interfaces, said.dns ?? [], placeOf('dns'), findings),
     ssh: resolveSsh(name, said.ssh ?? {}, interfaces),
+    ...resolveExtras(said, placeOf, findings),
+    byPlatform: Object.fromEntries(
+      Object.entries(said.by_platform ?? {}).map(([platform, extras]) => [
+        platform,
+        resolveExtras(extras, (...key) => placeOf('by_platform', platform, ...key), findings),
+      ]),
+    ),
+    timeServers: said.time?.servers ?? [],
+    vars: said.vars ?? {},
+  };
+}
+
+function has(value: unknown, [key, ...rest]: Path): boolean {
+  if (key === undefined) return true;
+  return typeof value === 'object' && value !== null && key in value && has(value[key as keyof typeof value], rest);
+}
+
+/** What a group says of its members, without who they are. */
+function withoutMembers(group: InventoryGroup | undefined): InventoryHost {
+  const { hosts: _members, ...said } = group ?? { hosts: [] };
+  return said;
+}
+
+function resolveExtras(
+  said: Pick<InventoryHost, 'sysctls' | 'packages' | 'modules' | 'files' | 'units'>,
+  placeOf: (...key: string[]) => Path,
+  findings: Findings,
+): Extras {
+  return {
     sysctls: Object.fromEntries(Object.entries(said.sysctls ?? {}).map(([key, value]) => [key, String(value)])),
     packages: said.packages ?? [],
     modules: said.modules ?? [],
-    files: Object.entries(said.files ?? {}).flatMap(([target, file]) => {
-      const at: Path =
-        own.files?.[target] === undefined ? ['defaults', 'host', 'files', target] : [...path, 'files', target];
-      return resolveFile(target, file, at, findings);
-    }),
+    files: Object.entries(said.files ?? {}).flatMap(([target, file]) =>
+      resolveFile(target, file, placeOf('files', target), findings),
+    ),
     units: Object.entries(said.units ?? {}).map(([unit, { enabled = true, running = true }]) => ({
       name: unit,
       enabled,
@@ -99,22 +139,5 @@ function contentOf(said: InventoryFile, path: Path, findings: Findings): string 
     return undefined;
   }
   if (said.source === undefined) return said.content;
-  const source = resolvePath(dirname(findings.document.file), said.source);
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(source));
-  } catch (error) {
-    const why =
-      error instanceof TypeError
-        ? 'it is not UTF-8 text'
-        : error instanceof Error && 'code' in error
-          ? String(error.code)
-          : String(error);
-    findings.add(
-      [...path, 'source'],
-      'INV-FILE-SOURCE',
-      `the file ${source} can’t be read: ${why}`,
-      'Correct the path (it is looked up beside the inventory) or the file.',
-    );
-    return undefined;
-  }
+  return readBeside(said.source, [...path, 'source'], findings);
 }

@@ -1,7 +1,7 @@
 import { type Address, cidrText, holds, networkOf, notAHost, parseAddress, parseCidr } from './addresses.ts';
 import type { Path } from './document.ts';
 import type { Findings } from './findings.ts';
-import type { Cidr, Interface, Route } from './model.ts';
+import type { Cidr, Interface, Link, Route } from './model.ts';
 import type { InventoryInterface } from './schema.ts';
 
 const CIDR_NEXT = 'Write it as ADDRESS/PREFIX, for example 30.30.30.20/24 or 2001:db8::2/64.';
@@ -54,6 +54,7 @@ export function resolveInterface(name: string, said: InventoryInterface, path: P
   );
   return {
     name,
+    link: linkOf(name, said, path, findings),
     addresses,
     gateways,
     routes,
@@ -63,8 +64,31 @@ export function resolveInterface(name: string, said: InventoryInterface, path: P
   };
 }
 
+function linkOf(name: string, said: InventoryInterface, path: Path, findings: Findings): Link {
+  const { bond, vlan } = said;
+  if (bond !== undefined && vlan !== undefined) {
+    findings.add(
+      [...path, 'vlan'],
+      'INV-BOND-AND-VLAN',
+      `${name} can’t be a bond and a VLAN at once`,
+      'Make the bond one interface and the VLAN on it another.',
+      'key',
+    );
+  }
+  if (bond !== undefined) {
+    const options = Object.entries(bond.options ?? {}).map(([key, value]) => [key, String(value)] as const);
+    return {
+      type: 'bond',
+      mode: bond.mode,
+      members: bond.members,
+      options: { miimon: '100', ...Object.fromEntries(options) },
+    };
+  }
+  return vlan === undefined ? { type: 'ethernet' } : { type: 'vlan', parent: vlan.parent, id: vlan.id };
+}
+
 function resolveRoute(
-  said: { to: string; via: string },
+  said: { to: string; via: string; metric?: number },
   path: Path,
   connected: (address: Address) => boolean,
   addresses: readonly Cidr[],
@@ -89,10 +113,11 @@ function resolveRoute(
       networksNext(addresses),
     );
   }
-  return [{ to: networkOf(to), via: via.address }];
+  return [{ to: networkOf(to), via: via.address, ...(said.metric === undefined ? {} : { metric: said.metric }) }];
 }
 
-function hostAddress(text: string, path: Path, findings: Findings): Cidr[] {
+/** An address that a host can have, or a finding. */
+export function hostAddress(text: string, path: Path, findings: Findings): Cidr[] {
   const cidr = parseCidr(text);
   if (cidr === undefined) {
     findings.add(

@@ -1,29 +1,41 @@
-import { type Address, bits, notAHost } from './addresses.ts';
+import { type Address, bits, notAHost, parseAddress } from './addresses.ts';
 import type { Path } from './document.ts';
+import { seconds } from './duration.ts';
 import type { Findings } from './findings.ts';
+import { hostsOf, membersOf, type Names } from './groups.ts';
 import { withDefaults } from './merge.ts';
-import type { Host, Protocol, Service } from './model.ts';
+import type { Arp, Host, PortRange, RealServer, Service, Tunnel, VirtualService } from './model.ts';
+import { resolveHealthCheck } from './resolve-check.ts';
 import { anAddress } from './resolve-interface.ts';
+import type { NamedVip } from './resolve-vrrp.ts';
 import type { Inventory, InventoryService } from './schema.ts';
+import { checkService } from './service-rules.ts';
 import { suggest, suggestion } from './suggest.ts';
 
-/** A service whose names are not looked up yet. */
-export interface NamedService {
-  name: string;
+/** Of one service at most so many ports become rows of IPVS's table; more are one row through a firewall mark. */
+const PORT_LIMIT = 128;
+
+/** What is known of names before services are read. */
+export interface Known extends Names {
+  /** Paths (joined by NUL) of what was left out because it is wrong in itself. */
+  pruned: ReadonlySet<string>;
+  vips: ReadonlyMap<string, NamedVip>;
+  /** VRRP group → its nodes. */
+  nodes: ReadonlyMap<string, readonly string[]>;
+}
+
+/** A service before its real servers' addresses are looked up. */
+export interface NamedService extends Omit<Service, 'virtuals' | 'fwmark'> {
   path: Path;
-  vip: Address;
-  protocol: Protocol;
-  port: number;
-  scheduler: string;
-  directors: string[];
-  weights: { host: string; weight: number }[];
+  fwmark?: number | 'auto';
+  real: { host: string; path: Path; said: InventoryService['real_servers'][string] }[];
 }
 
 /** Parses one service, defaults in, and checks what can be checked without the others. */
 export function parseService(
   name: string,
   inventory: Inventory,
-  known: { hosts: readonly string[]; pruned: ReadonlySet<string> },
+  known: Known,
   findings: Findings,
 ): NamedService | undefined {
   const path: Path = ['services', name];
@@ -32,10 +44,21 @@ export function parseService(
   const said: InventoryService = withDefaults(inventory.defaults?.service, own);
   const sayer = (key: keyof InventoryService): Path =>
     own[key] === undefined ? ['defaults', 'service', key] : [...path, key];
-  const missing = (['mode', 'protocol', 'port', 'scheduler', 'directors'] as const).filter(
-    (key) => said[key] === undefined && ![path, ['defaults', 'service']].some((at) => isLeftOut(known.pruned, at, key)),
+  const vip = vipOf(said.vip, [...path, 'vip'], known, findings);
+  const vrrp = vip?.vrrp;
+  const ports = portsOf(said, sayer, findings);
+  const wanted = [
+    ['mode', said.mode],
+    ['port', said.port ?? said.ports],
+    ['directors', vrrp ?? said.directors],
+  ] as const;
+  const missing = wanted.filter(
+    ([key, value]) =>
+      value === undefined && ![path, ['defaults', 'service']].some((at) => isLeftOut(known.pruned, at, key)),
   );
-  for (const key of missing) {
+  for (const [key] of missing) {
+    // A VIP that is unknown may have brought its directors with it.
+    if (key === 'directors' && vip === undefined) continue;
     findings.add(
       path,
       'INV-MISSING-KEY',
@@ -44,48 +67,181 @@ export function parseService(
       'key',
     );
   }
-  if (said.mode !== undefined && said.mode !== 'dr') {
-    findings.add(
-      sayer('mode'),
-      'INV-UNSUPPORTED',
-      `mode ${said.mode} is not supported by this version of lvsctl`,
-      'Use mode dr, or a version that has it.',
-    );
+  const directors = directorsOf(said, vrrp, sayer('directors'), known, findings);
+  const real = realOf(said, path, directors, known, findings);
+  const arp = arpOf(said.arp, sayer('arp'), known, findings);
+  const healthCheck =
+    said.health_check === undefined
+      ? undefined
+      : resolveHealthCheck(said.health_check, sayer('health_check'), findings);
+  const sorry = sorryServer(said, sayer('sorry_server'), ports, findings);
+  if (vip === undefined || said.mode === undefined || ports === undefined) return undefined;
+  const service: NamedService = {
+    name,
+    path,
+    mode: said.mode,
+    vips: vip.addresses,
+    ...(vrrp === undefined ? {} : { vrrp }),
+    protocol: said.protocol ?? 'tcp',
+    ports,
+    ...(said.fwmark === undefined ? {} : { fwmark: said.fwmark }),
+    scheduler: said.scheduler ?? 'wlc',
+    schedulerFlags: said.scheduler_flags ?? [],
+    ...persistenceOf(said),
+    onePacket: said.one_packet ?? false,
+    directors,
+    arp,
+    tunnel: tunnelOf(said, sayer('tunnel'), findings),
+    ...(healthCheck === undefined ? {} : { healthCheck }),
+    ...(sorry === undefined ? {} : { sorryServer: sorry }),
+    ...(said.quorum === undefined ? {} : { quorum: said.quorum }),
+    ...(said.hysteresis === undefined ? {} : { hysteresis: said.hysteresis }),
+    real,
+  };
+  checkService(service, said, sayer, findings);
+  return service;
+}
+
+function vipOf(said: string, path: Path, known: Known, findings: Findings): Omit<NamedVip, 'path'> | undefined {
+  const named = known.vips.get(said);
+  if (named !== undefined) return named;
+  if (known.vips.size > 0 && parseAddress(said) === undefined) {
+    findings.add(path, 'INV-UNKNOWN-NAME', `there is no VIP “${said}”`, suggestion(said, [...known.vips.keys()]));
+    return undefined;
   }
-  if (said.arp === 'arptables') {
+  const vip = anAddress(said, path, findings);
+  checkVip(vip, said, path, findings);
+  return vip === undefined ? undefined : { addresses: [vip] };
+}
+
+/** A finding where an address can't be a VIP. */
+export function checkVip(vip: Address | undefined, said: string, path: Path, findings: Findings): void {
+  const wrong = vip && notAHost({ ...vip, prefix: bits(vip.family) });
+  if (wrong)
     findings.add(
-      sayer('arp'),
-      'INV-UNSUPPORTED',
-      'arp: arptables is not supported by this version of lvsctl',
-      'Use arp: sysctl.',
+      path,
+      'INV-NOT-A-HOST-ADDRESS',
+      `${said} is ${wrong}, no VIP`,
+      'Name an address that a host can have.',
     );
-  }
-  const directors = said.directors ?? [];
-  const listed = Array.isArray(own.directors) ? [...path, 'directors'] : ['defaults', 'service', 'directors'];
-  for (const [index, host] of directors.entries()) checkHost(host, known.hosts, [...listed, index], 'value', findings);
-  if (directors.length > 1) {
+}
+
+function portsOf(
+  said: InventoryService,
+  sayer: (key: keyof InventoryService) => Path,
+  findings: Findings,
+): PortRange[] | undefined {
+  if (said.port !== undefined && said.ports !== undefined) {
     findings.add(
-      sayer('directors'),
-      'INV-UNSUPPORTED',
-      'several directors of one service need VRRP, which this version of lvsctl does not set up',
-      'Name one director.',
+      sayer('ports'),
+      'INV-PORT-TWICE',
+      'a service has either “port” or “ports”',
+      'Give one of the two.',
+      'key',
     );
+    return undefined;
   }
-  const weights = Object.entries(said.real_servers).map(([host, { weight = 1 }]) => ({ host, weight }));
-  for (const { host } of weights) {
-    const at = [...path, 'real_servers', host];
-    checkHost(host, known.hosts, at, 'key', findings);
-    if (directors.includes(host)) {
+  if (said.port !== undefined) return [{ first: said.port, last: said.port }];
+  const ranges = said.ports?.map((one, index): PortRange => {
+    const [first = 0, last = first] = String(one).split('-').map(Number);
+    if (last < first || last > 65535)
       findings.add(
-        at,
-        'INV-UNSUPPORTED',
-        `${host} is director and real server of one service, which this version of lvsctl does not set up`,
-        'Use another host for one of the two.',
+        [...sayer('ports'), index],
+        'INV-BAD-RANGE',
+        `“${one}” is no range of ports`,
+        'Write it as 8000-8010.',
+      );
+    return { first, last };
+  });
+  if (ranges === undefined) return undefined;
+  const sorted = [...ranges].sort((a, b) => a.first - b.first);
+  const overlap = sorted.find((one, index) => (sorted[index + 1]?.first ?? Number.POSITIVE_INFINITY) <= one.last);
+  if (overlap !== undefined) {
+    findings.add(
+      sayer('ports'),
+      'INV-PORT-TWICE',
+      `port ${sorted[sorted.indexOf(overlap) + 1]?.first} is named twice`,
+      'Name each port once.',
+      'key',
+    );
+  }
+  const count = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  if (said.fwmark === undefined && count > PORT_LIMIT) {
+    findings.add(
+      sayer('ports'),
+      'INV-TOO-MANY-PORTS',
+      `${count} ports would be ${count} rows of the IPVS table; lvsctl makes at most ${PORT_LIMIT}`,
+      'Add fwmark: auto, which makes all ports one virtual service.',
+      'key',
+    );
+  }
+  return ranges;
+}
+
+function directorsOf(
+  said: InventoryService,
+  vrrp: NamedVip['vrrp'],
+  path: Path,
+  known: Known,
+  findings: Findings,
+): string[] {
+  const named = hostsOf(said.directors ?? [], known, path, findings);
+  if (vrrp === undefined) {
+    if (named.length > 1) {
+      findings.add(
+        path,
+        'INV-DIRECTORS-WITHOUT-VRRP',
+        `${named.length} directors share a VIP that no VRRP instance carries: all of them would hold it at once`,
+        'Name the VIP under vips with vrrp: GROUP.INSTANCE, or name one director.',
         'key',
       );
     }
+    return named;
   }
-  if (weights.length === 0 && !hasBelow(known.pruned, [...path, 'real_servers'])) {
+  const nodes = [...(known.nodes.get(vrrp.group) ?? [])];
+  const strange = named.filter((host) => !nodes.includes(host));
+  if (strange.length > 0) {
+    findings.add(
+      path,
+      'INV-DIRECTOR-NOT-A-NODE',
+      `${strange.join(', ')} is no node of ${vrrp.group}, which carries the VIP`,
+      'Leave directors out: they are the nodes of the VIP’s VRRP group.',
+      'key',
+    );
+  }
+  return nodes;
+}
+
+function realOf(
+  said: InventoryService,
+  path: Path,
+  directors: readonly string[],
+  known: Known,
+  findings: Findings,
+): NamedService['real'] {
+  const entries = Object.entries(said.real_servers);
+  const byHost = new Map<string, NamedService['real'][number]>();
+  // A host's own entry overrides its group's, wherever the two stand.
+  const ordered = [
+    ...entries.filter(([name]) => known.groups.has(name)),
+    ...entries.filter(([name]) => !known.groups.has(name)),
+  ];
+  for (const [name, one] of ordered) {
+    const at: Path = [...path, 'real_servers', name];
+    for (const host of membersOf(name, known, at, 'key', findings)) {
+      byHost.set(host, { host, path: at, said: { ...byHost.get(host)?.said, ...one } });
+      if (directors.includes(host)) {
+        findings.add(
+          at,
+          'INV-UNSUPPORTED',
+          `${host} is director and real server of one service, which this version of lvsctl does not set up`,
+          'Use another host for one of the two.',
+          'key',
+        );
+      }
+    }
+  }
+  if (entries.length === 0 && !hasBelow(known.pruned, [...path, 'real_servers'])) {
     findings.add(
       [...path, 'real_servers'],
       'INV-NO-REAL-SERVER',
@@ -94,17 +250,48 @@ export function parseService(
       'key',
     );
   }
-  const vip = anAddress(said.vip, [...path, 'vip'], findings);
-  const wrong = vip && notAHost({ ...vip, prefix: bits(vip.family) });
-  if (wrong)
-    findings.add(
-      [...path, 'vip'],
-      'INV-NOT-A-HOST-ADDRESS',
-      `${said.vip} is ${wrong}, no VIP`,
-      'Name an address that a host can have.',
-    );
-  if (!vip || !said.protocol || !said.port || !said.scheduler) return undefined;
-  return { name, path, vip, protocol: said.protocol, port: said.port, scheduler: said.scheduler, directors, weights };
+  return [...byHost.values()];
+}
+
+function arpOf(said: InventoryService['arp'], path: Path, known: Known, findings: Findings): Arp {
+  if (said === undefined || typeof said === 'string') return said ?? 'sysctl';
+  const at = hostsOf(said.static_neighbour.at, known, [...path, 'static_neighbour', 'at'], findings);
+  return { staticNeighbourAt: at };
+}
+
+function persistenceOf(said: InventoryService): Pick<Service, 'persistence'> {
+  const { persistence_timeout: timeout, persistence_netmask: mask, persistence_engine: engine } = said;
+  if (timeout === undefined) return {};
+  const persistence = { timeout: seconds(timeout), prefix4: mask?.ipv4 ?? 32, prefix6: mask?.ipv6 ?? 128 };
+  return { persistence: { ...persistence, ...(engine === undefined ? {} : { engine }) } };
+}
+
+function tunnelOf(said: InventoryService, path: Path, findings: Findings): Tunnel {
+  const { type = 'ipip', port, checksum = 'none' } = said.tunnel ?? {};
+  const wrong = (what: string, next: string) => findings.add(path, 'INV-TUNNEL', what, next, 'key');
+  if (type !== 'gue' && port !== undefined) wrong(`${type} has no port`, 'Leave port out, or use gue.');
+  switch (type) {
+    case 'ipip':
+      if (checksum !== 'none') wrong('ipip has no checksum', 'Leave checksum out.');
+      return { type };
+    case 'gre':
+      if (checksum === 'remcsum') wrong('gre has no remcsum', 'Use checksum: csum, or gue.');
+      return { type, checksum: checksum === 'csum' ? 'csum' : 'none' };
+    case 'gue':
+      if (port === undefined) wrong('gue needs a port', 'Add port: the UDP port on which real servers unwrap (6080).');
+      return { type, port: port ?? 0, checksum };
+  }
+}
+
+function sorryServer(
+  said: InventoryService,
+  path: Path,
+  ports: readonly PortRange[] | undefined,
+  findings: Findings,
+): Service['sorryServer'] {
+  if (said.sorry_server === undefined) return undefined;
+  const address = anAddress(said.sorry_server.address, [...path, 'address'], findings);
+  return address && { address: address.address, port: said.sorry_server.port ?? ports?.[0]?.first ?? 0 };
 }
 
 /** Whether a key, or one that was probably meant as it, was there and is wrong in itself. */
@@ -121,64 +308,102 @@ function hasBelow(pruned: ReadonlySet<string>, path: Path): boolean {
   return [...pruned].some((one) => one === start || one.startsWith(`${start}\0`));
 }
 
-/** A finding where a name is no host's. */
-export function checkHost(
-  name: string,
-  hosts: readonly string[],
-  path: Path,
-  of: 'key' | 'value',
-  findings: Findings,
-): void {
-  if (!hosts.includes(name))
-    findings.add(path, 'INV-UNKNOWN-NAME', `there is no host “${name}”`, suggestion(name, hosts), of);
-}
-
-/** Two services on one protocol, VIP and port. */
+/** Two services on one protocol, VIP and port, or on one firewall mark. */
 export function checkTwins(services: readonly NamedService[], findings: Findings): void {
   const first = new Map<string, NamedService>();
   for (const service of services) {
-    const key = `${service.protocol} ${service.vip.address} port ${service.port}`;
-    const earlier = first.get(key);
-    if (earlier === undefined) first.set(key, service);
-    else {
-      findings.add(
-        service.path,
-        'INV-DUPLICATE-SERVICE',
-        `${service.name} and ${earlier.name} (${findings.line(earlier.path, 'key')}) are both on ${key}`,
-        'Give one another VIP, port or protocol, or make them one service.',
-        'key',
-      );
+    const keys =
+      typeof service.fwmark === 'number'
+        ? [`firewall mark ${service.fwmark}`]
+        : service.vips.flatMap(({ address }) =>
+            service.ports.flatMap((range) =>
+              portsIn(range).map((port) => `${service.protocol} ${address} port ${port}`),
+            ),
+          );
+    for (const key of keys) {
+      const earlier = first.get(key);
+      if (earlier === undefined || service.fwmark === 'auto') first.set(key, service);
+      else {
+        findings.add(
+          service.path,
+          'INV-DUPLICATE-SERVICE',
+          `${service.name} and ${earlier.name} (${findings.line(earlier.path, 'key')}) are both on ${key}`,
+          'Give one another VIP, port or protocol, or make them one service.',
+          'key',
+        );
+        break;
+      }
     }
   }
 }
 
-/** Looks the hosts up and finds the address by which the director reaches each real server: the one on its own segment. */
-export function resolveService(service: NamedService, hosts: readonly Host[], findings: Findings): Service {
-  const director = hosts.find((host) => host.name === service.directors[0]);
-  const { family } = service.vip;
-  const facing = new Set(
-    (director?.interfaces ?? [])
-      .filter((one) => one.addresses.some((own) => own.family === family))
-      .map((one) => one.segment),
-  );
-  const realServers = service.weights.flatMap(({ host: name, weight }) => {
-    const host = hosts.find((one) => one.name === name);
-    const shared = host?.interfaces.find(
-      (one) => facing.has(one.segment) && one.addresses.some((own) => own.family === family),
-    );
-    const address = shared?.addresses.find((own) => own.family === family)?.address;
-    if (address === undefined) {
-      findings.add(
-        [...service.path, 'real_servers', name],
-        'INV-DIFFERENT-SEGMENT',
-        `${name} has no IPv${family} address on a segment of the director ${director?.name}: in dr mode it must`,
-        'Give both an address in one network, or another mode.',
-        'key',
-      );
-      return [];
-    }
-    return [{ host: name, address, port: service.port, weight }];
+function portsIn({ first, last }: PortRange): number[] {
+  return Array.from({ length: Math.max(0, Math.min(last - first + 1, 65536)) }, (_none, index) => first + index);
+}
+
+/** Looks the real servers' addresses up and makes the rows of IPVS's table. */
+export function resolveService(
+  { path: _path, real, fwmark, ...service }: NamedService,
+  mark: number | undefined,
+  hosts: readonly Host[],
+  findings: Findings,
+): Service {
+  const rowOf = (family: 4 | 6, match: VirtualService['match']): VirtualService => ({
+    family,
+    match,
+    realServers: real.flatMap((one) => {
+      const address = addressOf(one, family, service, hosts, findings);
+      if (address === undefined) return [];
+      const { weight = 1, port, upper_threshold: upper, lower_threshold: lower } = one.said;
+      const found: RealServer = {
+        host: one.host,
+        address,
+        port: match.by === 'fwmark' ? (port ?? 0) : (port ?? match.port),
+        weight,
+        ...(upper === undefined ? {} : { upperThreshold: upper }),
+        ...(lower === undefined ? {} : { lowerThreshold: lower }),
+      };
+      return [found];
+    }),
   });
-  const { name, vip, protocol, port, scheduler, directors } = service;
-  return { name, mode: 'dr', vip, protocol, port, scheduler, directors, realServers, arp: 'sysctl' };
+  const { protocol } = service;
+  const families = [...new Set(service.vips.map(({ family }) => family))];
+  const virtuals =
+    fwmark === undefined || mark === undefined
+      ? service.vips.flatMap(({ address, family }) =>
+          service.ports.flatMap((range) =>
+            portsIn(range).map((port) => rowOf(family, { by: 'socket', protocol, address, port })),
+          ),
+        )
+      : families.map((family) => rowOf(family, { by: 'fwmark', mark }));
+  return { ...service, ...(mark === undefined ? {} : { fwmark: mark }), virtuals };
+}
+
+/** The address that the director forwards to: what is said, else one on a segment of the director's, else (where a route will do) the first. */
+function addressOf(
+  { host: name, path, said }: NamedService['real'][number],
+  family: 4 | 6,
+  service: Pick<Service, 'mode' | 'directors'>,
+  hosts: readonly Host[],
+  findings: Findings,
+): string | undefined {
+  const host = hosts.find((one) => one.name === name);
+  const director = hosts.find((one) => one.name === service.directors[0]);
+  if (said.address !== undefined) return anAddress(said.address, [...path, 'address'], findings)?.address;
+  const has = (one: Host['interfaces'][number]) => one.addresses.some((own) => own.family === family);
+  const facing = new Set((director?.interfaces ?? []).filter(has).map((one) => one.segment));
+  const shared = host?.interfaces.find((one) => facing.has(one.segment) && has(one));
+  const routed = service.mode === 'dr' ? undefined : host?.interfaces.find(has);
+  const address = (shared ?? routed)?.addresses.find((own) => own.family === family)?.address;
+  if (address === undefined) {
+    const [what, next] =
+      service.mode === 'dr'
+        ? [
+            `${name} has no IPv${family} address on a segment of the director ${director?.name}: in dr mode it must`,
+            'Give both an address in one network, or another mode.',
+          ]
+        : [`${name} has no IPv${family} address that the director could forward to`, 'Give it one.'];
+    findings.add(path, 'INV-DIFFERENT-SEGMENT', what, next, 'key');
+  }
+  return address;
 }

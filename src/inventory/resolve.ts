@@ -1,9 +1,16 @@
 import type { Problem } from '../errors/index.ts';
+import { networkOf, parseCidr } from './addresses.ts';
+import { besides } from './beside.ts';
 import type { Path, SourceDocument } from './document.ts';
 import { type Findings, makeFindings } from './findings.ts';
-import type { Cluster, Host, WebServer } from './model.ts';
+import { resolveGroups } from './groups.ts';
+import type { Cluster, Host, VrrpGroup } from './model.ts';
+import { withNatGateways } from './nat-gateways.ts';
+import { resolveAround, withDirectors } from './resolve-around.ts';
 import { resolveHost } from './resolve-host.ts';
-import { checkHost, checkTwins, parseService, resolveService } from './resolve-service.ts';
+import { marksOf, resolveIpvs } from './resolve-ipvs.ts';
+import { checkTwins, type NamedService, parseService, resolveService } from './resolve-service.ts';
+import { type NamedVip, resolveVips, resolveVrrp } from './resolve-vrrp.ts';
 import type { Inventory } from './schema.ts';
 import { withSegments } from './segments.ts';
 
@@ -18,21 +25,73 @@ export function resolveCluster(
   left: ReadonlySet<string>,
 ): { cluster: Cluster; problems: [] } | { cluster?: undefined; problems: Problem[] } {
   const findings = makeFindings(document);
-  const hosts = Object.keys(inventory.hosts).map((name) => resolveHost(name, inventory, findings));
-  const known = { hosts: hostNames(document), pruned: left };
-  const services = Object.keys(inventory.services ?? {}).flatMap(
+  const names = resolveGroups(inventory, hostNames(document), findings);
+  const described = Object.keys(inventory.hosts ?? {}).map((name) => resolveHost(name, inventory, names, findings));
+  if (described.length === 0 && left.size === 0) {
+    findings.add(
+      [],
+      'INV-NO-HOSTS',
+      'the inventory has no hosts',
+      'Describe them under hosts, or include a file that does.',
+    );
+  }
+  const hosts = withSegments(described);
+  const vips = resolveVips(inventory, findings);
+  const vrrp = resolveVrrp(inventory, hosts, names, vips, findings);
+  const nodes = new Map(vrrp.map((group) => [group.name, group.nodes.map(({ host }) => host)]));
+  const known = { ...names, pruned: left, vips, nodes };
+  const named = Object.keys(inventory.services ?? {}).flatMap(
     (name) => parseService(name, inventory, known, findings) ?? [],
   );
-  checkTwins(services, findings);
-  const vips = new Map(services.map((service) => [service.vip.address, [...service.path, 'vip'] satisfies Path]));
-  checkAddresses(hosts, vips, findings);
-  const webServers = resolveWebServers(inventory, known.hosts, findings);
+  checkTwins(named, findings);
+  checkAddresses(hosts, named, vips, vrrp, findings);
+  const ipvs = resolveIpvs(inventory, vrrp, hosts, named, findings);
+  const around = resolveAround(inventory, names, hosts, findings);
+  const firewall = resolveFirewall(inventory, findings);
   if (findings.problems.length > 0 || left.size > 0) return { problems: findings.problems };
-  const placed = withSegments(hosts);
-  const resolved = services.map((service) => resolveService(service, placed, findings));
+  const marks = marksOf(inventory.name, named);
+  const services = named.map((one) => resolveService(one, marks.get(one.name), hosts, findings));
   if (findings.problems.length > 0) return { problems: findings.problems };
-  const cluster: Cluster = { name: inventory.name, file: document.file, hosts: placed, services: resolved, webServers };
+  const cluster: Cluster = {
+    name: inventory.name,
+    file: document.file,
+    groups: [...names.groups].map(([name, members]) => ({ name, hosts: [...members] })),
+    hosts: withNatGateways(hosts, services, vrrp),
+    vrrp,
+    services,
+    ipvs,
+    ...around,
+    proxies: withDirectors(around.proxies, services, hosts),
+    firewall,
+    hooks: resolveHooks(inventory, findings),
+  };
   return { cluster, problems: [] };
+}
+
+function resolveFirewall(inventory: Inventory, findings: Findings): Cluster['firewall'] {
+  const { manage = false, trusted = [] } = inventory.firewall ?? {};
+  return {
+    manage,
+    trusted: trusted.flatMap((text, index) => {
+      const cidr = parseCidr(text);
+      if (cidr !== undefined) return networkOf(cidr);
+      findings.add(
+        ['firewall', 'trusted', index],
+        'INV-BAD-ADDRESS',
+        `“${text}” is no network`,
+        'Write it as ADDRESS/PREFIX, for example 10.0.0.0/8.',
+      );
+      return [];
+    }),
+  };
+}
+
+function resolveHooks(inventory: Inventory, findings: Findings): Cluster['hooks'] {
+  const { before_change: before, after_change: after } = inventory.hooks ?? {};
+  return {
+    ...(before === undefined ? {} : { beforeChange: besides(before, findings) }),
+    ...(after === undefined ? {} : { afterChange: besides(after, findings) }),
+  };
 }
 
 /** The names of all hosts that the file describes, also of those that are wrong in some way. */
@@ -42,8 +101,36 @@ function hostNames(document: SourceDocument): string[] {
   return typeof value.hosts === 'object' && value.hosts !== null ? Object.keys(value.hosts) : [];
 }
 
-/** One address stands on one interface, and a VIP on none. */
-function checkAddresses(hosts: readonly Host[], vips: ReadonlyMap<string, Path>, findings: Findings): void {
+/** One address stands on one interface; a VIP on none, but that a single director's own address may be one (nat, fullnat). */
+function checkAddresses(
+  hosts: readonly Host[],
+  services: readonly NamedService[],
+  named: ReadonlyMap<string, NamedVip>,
+  vrrp: readonly VrrpGroup[],
+  findings: Findings,
+): void {
+  const floating = new Map<string, { what: string; path: Path; own?: string }>();
+  for (const group of vrrp) {
+    for (const instance of group.instances) {
+      for (const { address } of instance.addresses) {
+        floating.set(address, { what: 'a floating address', path: ['vrrp', group.name, 'instances', instance.name] });
+      }
+    }
+  }
+  for (const [name, vip] of named) {
+    for (const { address } of vip.addresses) floating.set(address, { what: 'a VIP', path: ['vips', name] });
+  }
+  for (const service of services) {
+    for (const { address } of service.vips) {
+      const [only] = service.directors;
+      const may = service.vrrp === undefined && (service.mode === 'nat' || service.mode === 'fullnat');
+      floating.set(address, {
+        what: 'a VIP',
+        path: [...service.path, 'vip'],
+        ...(may && only !== undefined ? { own: only } : {}),
+      });
+    }
+  }
   const first = new Map<string, { who: string; path: Path }>();
   for (const host of hosts) {
     for (const one of host.interfaces) {
@@ -51,7 +138,7 @@ function checkAddresses(hosts: readonly Host[], vips: ReadonlyMap<string, Path>,
         const path: Path = ['hosts', host.name, 'interfaces', one.name, 'addresses', position];
         const who = `${host.name}’s ${one.name}`;
         const earlier = first.get(own.address);
-        const vip = vips.get(own.address);
+        const vip = floating.get(own.address);
         if (earlier !== undefined) {
           findings.add(
             path,
@@ -59,11 +146,11 @@ function checkAddresses(hosts: readonly Host[], vips: ReadonlyMap<string, Path>,
             `${own.address} stands on ${earlier.who} too (${findings.line(earlier.path)})`,
             'Give one of them another address.',
           );
-        } else if (vip !== undefined) {
+        } else if (vip !== undefined && vip.own !== host.name) {
           findings.add(
             path,
             'INV-DUPLICATE-ADDRESS',
-            `${own.address} is a VIP (${findings.line(vip)}): lvsctl puts it where it belongs`,
+            `${own.address} is ${vip.what} (${findings.line(vip.path)}): lvsctl puts it where it belongs`,
             'Leave it out here, or choose another VIP.',
           );
         }
@@ -71,29 +158,4 @@ function checkAddresses(hosts: readonly Host[], vips: ReadonlyMap<string, Path>,
       });
     }
   }
-}
-
-function resolveWebServers(inventory: Inventory, hosts: readonly string[], findings: Findings): WebServer[] {
-  const taken = new Map<string, string>();
-  return Object.entries(inventory.web_servers ?? {}).map(([name, said]) => {
-    said.hosts.forEach((host, index) => {
-      const path: Path = ['web_servers', name, 'hosts', index];
-      checkHost(host, hosts, path, 'value', findings);
-      const socket = `port ${said.port} of ${host}`;
-      const other = taken.get(socket);
-      if (other !== undefined) {
-        findings.add(path, 'INV-PORT-TAKEN', `${name} and ${other} both want ${socket}`, 'Give one another port.');
-      }
-      taken.set(socket, name);
-    });
-    const { software, port, index } = said;
-    return {
-      name,
-      software,
-      hosts: said.hosts,
-      port,
-      index,
-      indexPlace: findings.document.textPlace(['web_servers', name, 'index']),
-    };
-  });
 }

@@ -4,7 +4,6 @@ import type { Path, SourceDocument } from './document.ts';
 import { validate } from './generated/validate.js';
 import type { Inventory } from './schema.ts';
 import { suggest, suggestion } from './suggest.ts';
-import { LATER } from './words.ts';
 
 /** What a document is: an inventory, or one but for the problems; `inventory` then is what is left without them. */
 export interface Validated {
@@ -204,15 +203,6 @@ function limitWords({ keyword, params, message }: ErrorObject): string {
 
 function unknownKey(document: SourceDocument, path: readonly string[], key: string, known: string[]): Problem {
   const place = document.place([...path, key], 'key');
-  const later = LATER[path.length === 0 ? '' : (path.at(-2) ?? '')] ?? [];
-  if (later.includes(key)) {
-    return {
-      code: 'INV-UNSUPPORTED',
-      place,
-      what: `“${key}” is not supported by this version of lvsctl`,
-      next: 'Leave it out, or use a version that has it.',
-    };
-  }
   return {
     code: 'INV-UNKNOWN-KEY',
     place,

@@ -18,13 +18,26 @@ export const SCHEDULERS = [
   'twos',
 ] as const;
 
-/** Forwarding modes that the inventory's language knows; this version does the first. */
+/** Flags of schedulers, by the scheduler that each belongs to (ipvsadm(8), --sched-flags). */
+export const SCHEDULER_FLAGS = ['sh-port', 'sh-fallback', 'mh-port', 'mh-fallback'] as const;
+
+/** Forwarding modes. */
 export const MODES = ['dr', 'nat', 'tun', 'fullnat'] as const;
 
-/** Keys that the inventory's language has and this version does not, by the key that holds them (`''`: the file). */
-export const LATER: Readonly<Record<string, readonly string[]>> = {
-  '': ['vrrp', 'vips', 'proxies', 'applications', 'include', 'groups', 'ipvs', 'firewall', 'hooks'],
-  hosts: ['by_platform', 'time', 'vars'],
-  interfaces: ['bond', 'vlan', 'tunnel'],
-  services: ['persistence_timeout', 'health_check', 'fwmark', 'ports'],
-};
+export const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const;
+
+/** What lvsctl can own on a host (`manage`). */
+export const AREAS = [
+  'network',
+  'sysctl',
+  'modules',
+  'packages',
+  'files',
+  'services',
+  'ipvs',
+  'vrrp',
+  'firewall',
+  'web',
+  'applications',
+  'time',
+] as const;

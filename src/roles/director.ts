@@ -1,4 +1,5 @@
-import type { Host, Service } from '../inventory/model.ts';
+import { directedBy, realServersOf } from '../inventory/derived.ts';
+import type { Host, RealServer, Service } from '../inventory/model.ts';
 import type { IpvsResource } from '../resources/resource.ts';
 import { type Desired, NOTHING, type Part, type Question } from './desired.ts';
 import { textFile } from './kernel.ts';
@@ -11,9 +12,9 @@ type Present = Extract<IpvsResource, { state: 'present' }>;
  */
 export function director(question: Question): Part {
   const { cluster, host, family } = question;
-  const services = cluster.services.filter((service) => service.directors.includes(host.name));
+  const services = directedBy(cluster, host.name);
   if (services.length === 0) return NOTHING;
-  const rules = services.map(ipvsOf);
+  const rules = services.flatMap(ipvsOf);
   return {
     // Both exist once ip_vs is loaded. Without them connections of a removed real server get no answer, and
     // persistence keeps feeding a drained one (ipvs-sysctl.rst).
@@ -26,11 +27,13 @@ export function director(question: Question): Part {
       stage: 'rules',
       name,
     })),
-    addresses: services.map(({ vip, realServers }) => ({
-      stage: 'vip',
-      device: facing(host, cluster.hosts, realServers),
-      address: `${vip.address}/${vip.family === 4 ? 32 : 128}`,
-    })),
+    addresses: services.flatMap((service) =>
+      service.vips.map((vip) => ({
+        stage: 'vip' as const,
+        device: facing(host, cluster.hosts, realServersOf(service)),
+        address: `${vip.address}/${vip.family === 4 ? 32 : 128}`,
+      })),
+    ),
     firewall: [],
     resources: [
       { stage: 'packages', resource: { kind: 'package', name: family.packages.ipvsadm } },
@@ -40,18 +43,32 @@ export function director(question: Question): Part {
   };
 }
 
-function ipvsOf(service: Service): Present {
-  return {
-    kind: 'ipvs',
-    state: 'present',
-    protocol: service.protocol,
-    address: service.vip.address,
-    port: service.port,
-    scheduler: service.scheduler,
-    flags: [],
-    destinations: service.realServers.map(({ address, port, weight }) => ({ address, port, method: 'gate', weight })),
-  };
+function ipvsOf(service: Service): Present[] {
+  return service.virtuals.flatMap(({ match, realServers }): Present[] =>
+    match.by === 'fwmark'
+      ? []
+      : [
+          {
+            kind: 'ipvs',
+            state: 'present',
+            protocol: match.protocol,
+            address: match.address,
+            port: match.port,
+            scheduler: service.scheduler,
+            flags: [],
+            destinations: realServers.map(({ address, port, weight }) => ({
+              address,
+              port,
+              method: METHODS[service.mode],
+              weight,
+            })),
+          },
+        ],
+  );
 }
+
+/** What IPVS does with a packet in each mode; fullnat is NAT plus a masquerade that netfilter does. */
+const METHODS = { dr: 'gate', nat: 'masq', fullnat: 'masq', tun: 'tunnel' } as const;
 
 /** What brings the rules back at boot. The unit is enabled and not touched while it runs: stopping it clears the live table. */
 function saved({ family, template }: Question, rules: readonly Present[]): Desired[] {
@@ -83,7 +100,7 @@ function socketText({ address, port }: { address: string; port: number }): strin
 }
 
 /** The interface on the real servers' segment. */
-function facing(host: Host, hosts: readonly Host[], realServers: Service['realServers']): string {
+function facing(host: Host, hosts: readonly Host[], realServers: readonly RealServer[]): string {
   const segments = new Set(
     realServers.flatMap((real) =>
       (hosts.find(({ name }) => name === real.host)?.interfaces ?? [])

@@ -1,3 +1,4 @@
+import { isRealServer } from '../inventory/derived.ts';
 import { NOTHING, type Part, type Question } from './desired.ts';
 
 /**
@@ -6,8 +7,10 @@ import { NOTHING, type Part, type Question } from './desired.ts';
  * comes before the VIP. IPv6 needs none: neighbour discovery answers only for addresses of the interface asked.
  */
 export function realServer({ cluster, host }: Question): Part {
-  const services = cluster.services.filter((service) => service.realServers.some((real) => real.host === host.name));
-  const vips = new Map(services.map(({ vip }) => [vip.address, vip]));
+  const services = cluster.services.filter(
+    (service) => (service.mode === 'dr' || service.mode === 'tun') && isRealServer(service, host.name),
+  );
+  const vips = new Map(services.flatMap((service) => service.vips.map((vip) => [vip.address, vip])));
   const arp = [...vips.values()].some(({ family }) => family === 4);
   const silence = ['all', 'lo'].flatMap((device) => [
     { stage: 'suppress' as const, name: `net.ipv4.conf.${device}.arp_announce`, value: '2' },

@@ -1,3 +1,4 @@
+import { isRealServer } from '../inventory/derived.ts';
 import type { WebServer } from '../inventory/model.ts';
 import { renderText } from '../templates/render.ts';
 import { type Desired, NOTHING, type Part, type Question } from './desired.ts';
@@ -34,8 +35,8 @@ function staged(resource: Desired['resource']): Desired {
 
 function configFile({ cluster, host, family, template }: Question, server: WebServer) {
   const vips = cluster.services
-    .filter(({ realServers }) => realServers.some((real) => real.host === host.name))
-    .map(({ vip }) => vip);
+    .filter((service) => isRealServer(service, host.name))
+    .flatMap((service) => service.vips);
   const ipv6 = [...vips, ...host.interfaces.flatMap(({ addresses }) => addresses)].some((one) => one.family === 6);
   const { name, port } = server;
   const content = template('nginx/web_server.conf', { name, port, root: `${PAGES}/${name}`, ipv6 });

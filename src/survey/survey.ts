@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { type FactGroup, observe } from '../host/client.ts';
+import { isRealServer } from '../inventory/derived.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { SeenHost, UnseenHost } from '../plan/build.ts';
 import { parseManifest, removals, type StagedResource } from '../plan/manifest.ts';
@@ -123,8 +124,8 @@ function checkPossible(host: Host, desired: readonly StagedResource[], states: R
 
 /** The facts that this host's desire needs: asking for less is faster. */
 function factGroups(host: Host, cluster: Cluster): FactGroup[] {
-  const isRealServer = cluster.services.some((service) => service.realServers.some((real) => real.host === host.name));
-  return host.interfaces.length > 0 || isRealServer ? ['network'] : [];
+  const serves = cluster.services.some((service) => isRealServer(service, host.name));
+  return host.interfaces.length > 0 || serves ? ['network'] : [];
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Service } from '../inventory/model.ts';
+import type { RealServer } from '../inventory/model.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Shown } from '../resources/kind.ts';
 import type { Answer } from './probe.ts';
@@ -54,7 +54,7 @@ function shownLine(shown: Shown): string {
  */
 export function judgeTraffic(
   hop: string,
-  service: Service,
+  realServers: readonly RealServer[],
   answers: readonly Answer[],
   bodies: ReadonlyMap<string, string>,
 ): Check {
@@ -64,7 +64,7 @@ export function judgeTraffic(
     const words = [...new Set(failed.map((answer) => answer.text))].slice(0, 3).join('; ');
     return { hop, status: 'failed', detail: `${failed.length} of ${answers.length} requests failed: ${words}` };
   }
-  const weighted = service.realServers.filter((real) => real.weight > 0);
+  const weighted = realServers.filter((real) => real.weight > 0);
   const distinct = new Set(bodies.values()).size === bodies.size && weighted.every((real) => bodies.has(real.host));
   if (!distinct) return { hop, status: 'ok', detail: `${answers.length} of ${answers.length} requests answered` };
   const shares = weighted.map((real) => ({
@@ -94,11 +94,11 @@ function expectedRound(weighted: readonly { weight: number }[]): number {
 /** Whether the neighbour entry that traffic left on a host points at a director. Pure. */
 export function neighbourCheck(
   host: string,
-  service: Service,
+  vip: string,
   mac: string | undefined,
   directors: ReadonlyMap<string, string>,
 ): Check {
-  const hop = `${host}: ARP for ${service.vip.address}`;
+  const hop = `${host}: ARP for ${vip}`;
   if (mac === undefined) return { hop, status: 'unknown', detail: 'no neighbour entry: no traffic went this way' };
   const owner = directors.get(mac);
   return owner === undefined

@@ -1,3 +1,4 @@
+import { realServersOf } from '../inventory/derived.ts';
 import type { Cluster, Host, Service } from '../inventory/model.ts';
 import type { SeenHost } from '../plan/build.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -54,7 +55,7 @@ async function askRealServers(
   const bodies = new Map<string, string>();
   for (const director of service.directors) {
     const connection = context.connections.get(director);
-    for (const real of service.realServers) {
+    for (const real of realServersOf(service)) {
       const hop = `${director} → ${real.host} ${real.address}:${real.port}`;
       if (connection === undefined) {
         add([{ hop, status: 'unknown', detail: `${director} could not be read` }]);
@@ -82,19 +83,32 @@ async function askVip(
   bodies: ReadonlyMap<string, string>,
   add: (checks: readonly Check[]) => void,
 ): Promise<void> {
+  for (const vip of service.vips) {
+    for (const { first: port } of service.ports)
+      await askOne(context, service, client, { address: vip.address, port }, bodies, add);
+  }
+}
+
+async function askOne(
+  context: VerifyContext,
+  service: Service,
+  client: Host,
+  asked: { address: string; port: number },
+  bodies: ReadonlyMap<string, string>,
+  add: (checks: readonly Check[]) => void,
+): Promise<void> {
   const connection = context.connections.get(client.name);
-  const hop = `${client.name} → ${service.name} ${service.vip.address}:${service.port}`;
+  const hop = `${client.name} → ${service.name} ${asked.address}:${asked.port}`;
   if (connection === undefined) {
     add([{ hop, status: 'unknown', detail: `${client.name} cannot be reached, so the VIP was not asked from there` }]);
     return;
   }
   const answers = await ask(connection, {
-    address: service.vip.address,
-    port: service.port,
+    ...asked,
     count: context.requests,
     timeout: REQUEST_SECONDS,
   });
-  add([judgeTraffic(hop, service, answers, bodies)]);
+  add([judgeTraffic(hop, realServersOf(service), answers, bodies)]);
 }
 
 /** Who answers ARP for the VIP, as the described hosts on the directors' segment learnt it from the traffic. */
@@ -109,12 +123,13 @@ async function askNeighbours(
       Object.values(facts.devices).map((device) => [device.mac, host.name] as const),
     ),
   );
-  const involved = new Set([...service.directors, ...service.realServers.map((real) => real.host)]);
+  const involved = new Set([...service.directors, ...realServersOf(service).map((real) => real.host)]);
   const segments = new Set(directors.flatMap(({ host }) => host.interfaces.map((each) => each.segment)));
   for (const { host } of context.seen) {
     const connection = context.connections.get(host.name);
     if (involved.has(host.name) || connection === undefined) continue;
     if (!host.interfaces.some((each) => segments.has(each.segment))) continue;
-    add([neighbourCheck(host.name, service, await neighbour(connection, service.vip.address), macs)]);
+    for (const { address } of service.vips.filter(({ family }) => family === 4))
+      add([neighbourCheck(host.name, address, await neighbour(connection, address), macs)]);
   }
 }

@@ -1,0 +1,19 @@
+import type { Cluster, RealServer, Service } from './model.ts';
+
+/** A service's real servers, each once, with its address in the first row that has it. Pure. */
+export function realServersOf(service: Service): RealServer[] {
+  const byHost = new Map<string, RealServer>();
+  for (const { realServers } of service.virtuals)
+    for (const real of realServers) if (!byHost.has(real.host)) byHost.set(real.host, real);
+  return [...byHost.values()];
+}
+
+/** Whether a host is a real server of a service. Pure. */
+export function isRealServer(service: Service, host: string): boolean {
+  return service.virtuals.some((row) => row.realServers.some((real) => real.host === host));
+}
+
+/** The services that a host is a director of. Pure. */
+export function directedBy(cluster: Cluster, host: string): Service[] {
+  return cluster.services.filter((service) => service.directors.includes(host));
+}

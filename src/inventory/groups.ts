@@ -1,0 +1,91 @@
+import type { Path } from './document.ts';
+import type { Findings } from './findings.ts';
+import type { Inventory } from './schema.ts';
+import { suggestion } from './suggest.ts';
+
+/** The names that an inventory gives to hosts and to groups of them. */
+export interface Names {
+  hosts: readonly string[];
+  /** Group → its hosts, in their order. */
+  groups: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Looks the groups' members up. `hosts`: every host that the file describes, also those with mistakes. */
+export function resolveGroups(inventory: Inventory, hosts: readonly string[], findings: Findings): Names {
+  const groups = new Map<string, string[]>();
+  for (const [name, group] of Object.entries(inventory.groups ?? {})) {
+    if (hosts.includes(name)) {
+      findings.add(
+        ['groups', name],
+        'INV-DUPLICATE-NAME',
+        `“${name}” is a host too (${findings.line(['hosts', name], 'key')}): hosts and groups share their names`,
+        'Give one of them another name.',
+        'key',
+      );
+    }
+    const members = group.hosts.flatMap((text, index) => {
+      const path: Path = ['groups', name, 'hosts', index];
+      const range = rangeOf(text);
+      if (range === undefined) {
+        findings.add(
+          path,
+          'INV-BAD-RANGE',
+          `“${text}” is no range of hosts`,
+          'Write it as web[01-20] or web[1,2,7-9].',
+        );
+        return [];
+      }
+      return range.filter((host) => checkHost(host, hosts, path, 'value', findings));
+    });
+    groups.set(name, [...new Set(members)]);
+  }
+  return { hosts, groups };
+}
+
+/** `web[01-03,7]` → web01 web02 web03 web7; a name without brackets stands for itself; undefined: no range. Pure. */
+export function rangeOf(text: string): string[] | undefined {
+  const match = /^([^[\]]*)\[([^[\]]*)\]([^[\]]*)$/.exec(text);
+  if (match === null) return /[[\]]/.test(text) ? undefined : [text];
+  const [, before = '', inside = '', after = ''] = match;
+  const numbers: string[] = [];
+  for (const part of inside.split(',')) {
+    const bounds = /^(\d+)(?:-(\d+))?$/.exec(part);
+    if (bounds === null) return undefined;
+    const [, first = '', last = first] = bounds;
+    const size = Number(last) - Number(first) + 1;
+    if (size < 1 || size > 10_000) return undefined;
+    for (let n = Number(first); n <= Number(last); n += 1) numbers.push(String(n).padStart(first.length, '0'));
+  }
+  return numbers.map((number) => `${before}${number}${after}`);
+}
+
+/** The hosts that a list of hosts and groups means, each once; a finding for every unknown name. */
+export function hostsOf(said: readonly string[], names: Names, path: Path, findings: Findings): string[] {
+  return [...new Set(said.flatMap((name, index) => membersOf(name, names, [...path, index], 'value', findings)))];
+}
+
+/** The hosts behind one name. */
+export function membersOf(
+  name: string,
+  names: Names,
+  path: Path,
+  of: 'key' | 'value',
+  findings: Findings,
+): readonly string[] {
+  const group = names.groups.get(name);
+  if (group !== undefined) return group;
+  return checkHost(name, [...names.hosts, ...names.groups.keys()], path, of, findings) ? [name] : [];
+}
+
+/** Whether a name is a host's; a finding where it isn't. */
+export function checkHost(
+  name: string,
+  known: readonly string[],
+  path: Path,
+  of: 'key' | 'value',
+  findings: Findings,
+): boolean {
+  if (known.includes(name)) return true;
+  findings.add(path, 'INV-UNKNOWN-NAME', `there is no host “${name}”`, suggestion(name, known), of);
+  return false;
+}

@@ -1,0 +1,47 @@
+import { holds } from './addresses.ts';
+import type { Cidr, Host, Service, VrrpGroup } from './model.ts';
+
+/**
+ * In nat mode replies must pass the director: a real server without a gateway gets the director's address on their
+ * common network, with a pair the floating one there. What the inventory says stays as it says. Pure.
+ */
+export function withNatGateways(
+  hosts: readonly Host[],
+  services: readonly Service[],
+  vrrp: readonly VrrpGroup[],
+): Host[] {
+  return hosts.map((host) => {
+    const nat = services.filter(
+      ({ mode, virtuals }) =>
+        mode === 'nat' && virtuals.some((row) => row.realServers.some((real) => real.host === host.name)),
+    );
+    if (nat.length === 0) return host;
+    const candidates = nat.flatMap((service) => gatewaysOf(service, hosts, vrrp));
+    return withGateway(withGateway(host, 4, candidates), 6, candidates);
+  });
+}
+
+function withGateway(host: Host, family: 4 | 6, candidates: readonly Cidr[]): Host {
+  const key = family === 4 ? 'v4' : 'v6';
+  if (host.interfaces.some(({ gateways }) => gateways[key] !== undefined)) return host;
+  for (const one of host.interfaces) {
+    const found = candidates.find(
+      (address) => address.family === family && one.addresses.some((own) => holds(own, address)),
+    );
+    if (found === undefined) continue;
+    const interfaces = host.interfaces.map((each) =>
+      each === one ? { ...each, gateways: { ...each.gateways, [key]: found.address } } : each,
+    );
+    return { ...host, interfaces };
+  }
+  return host;
+}
+
+/** The director's inside addresses: floating ones where a VRRP group carries the VIP. */
+function gatewaysOf(service: Service, hosts: readonly Host[], vrrp: readonly VrrpGroup[]): Cidr[] {
+  const group = vrrp.find(({ name }) => name === service.vrrp?.group);
+  if (group !== undefined) return group.instances.flatMap(({ addresses }) => addresses);
+  return hosts
+    .filter(({ name }) => service.directors.includes(name))
+    .flatMap((host) => host.interfaces.flatMap(({ addresses }) => addresses));
+}

@@ -1,0 +1,177 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Address, cidrText, holds, parseAddress, parseCidr } from './addresses.ts';
+import { besides, readBeside } from './beside.ts';
+import type { Path } from './document.ts';
+import type { Findings } from './findings.ts';
+import { hostsOf, membersOf, type Names } from './groups.ts';
+import type { Application, Host, ReverseProxy, Service, WebServer } from './model.ts';
+import type { Inventory, InventoryApplication, InventoryProxy } from './schema.ts';
+
+/** Web servers, proxies and applications: one port of a host belongs to one of them. */
+export function resolveAround(
+  inventory: Inventory,
+  names: Names,
+  hosts: readonly Host[],
+  findings: Findings,
+): { webServers: WebServer[]; proxies: ReverseProxy[]; applications: Application[] } {
+  const taken = new Map<string, string>();
+  const take = (name: string, path: Path, members: readonly string[], port: number) => {
+    for (const host of members) {
+      const socket = `port ${port} of ${host}`;
+      const other = taken.get(socket);
+      if (other !== undefined)
+        findings.add(path, 'INV-PORT-TAKEN', `${name} and ${other} both want ${socket}`, 'Give one another port.');
+      taken.set(socket, name);
+    }
+  };
+  const webServers = Object.entries(inventory.web_servers ?? {}).map(([name, said]): WebServer => {
+    const path: Path = ['web_servers', name];
+    const members = hostsOf(said.hosts, names, [...path, 'hosts'], findings);
+    take(name, [...path, 'hosts'], members, said.port);
+    const { software, port, index } = said;
+    return { name, software, hosts: members, port, index, indexPlace: findings.document.textPlace([...path, 'index']) };
+  });
+  const proxies = Object.entries(inventory.proxies ?? {}).map(([name, said]) => {
+    const proxy = resolveProxy(name, said, names, hosts, findings);
+    take(name, ['proxies', name, 'hosts'], proxy.hosts, proxy.port);
+    return proxy;
+  });
+  const applications = Object.entries(inventory.applications ?? {}).map(([name, said]) => {
+    const application = resolveApplication(name, said, names, findings);
+    take(name, ['applications', name, 'hosts'], application.hosts, application.port);
+    return application;
+  });
+  return { webServers, proxies, applications };
+}
+
+/** Who may ask for the proxies' health is filled in by `withDirectors`, once the directors are known. */
+function resolveProxy(
+  name: string,
+  said: InventoryProxy,
+  names: Names,
+  hosts: readonly Host[],
+  findings: Findings,
+): ReverseProxy {
+  const path: Path = ['proxies', name];
+  const members = hostsOf(said.hosts, names, [...path, 'hosts'], findings);
+  const servers = Object.entries(said.upstream.servers).flatMap(([server, one]) => {
+    const at: Path = [...path, 'upstream', 'servers', server];
+    return membersOf(server, names, at, 'key', findings).flatMap((host) => {
+      const address = addressTowards(hosts, host, members);
+      if (address === undefined) {
+        findings.add(at, 'INV-NO-ADDRESS', `${host} has no address that ${name} could ask`, 'Give it one.', 'key');
+        return [];
+      }
+      return { host, address, port: one.port, weight: one.weight ?? 1, backup: one.backup ?? false };
+    });
+  });
+  const allow = said.health_check?.allow;
+  const listed = Array.isArray(allow)
+    ? allow.flatMap((text, index) => {
+        const cidr = parseCidr(text);
+        if (cidr !== undefined) return cidrText(cidr);
+        const address = parseAddress(text);
+        if (address !== undefined) return address.address;
+        findings.add(
+          [...path, 'health_check', 'allow', index],
+          'INV-BAD-ADDRESS',
+          `“${text}” is no address and no network`,
+          'Write 192.168.148.130 or 192.168.148.0/24.',
+        );
+        return [];
+      })
+    : [];
+  return {
+    name,
+    software: said.software,
+    hosts: members,
+    port: said.port,
+    ...(said.server_name === undefined ? {} : { serverName: said.server_name }),
+    upstream: { method: said.upstream.method ?? 'round_robin', servers },
+    ...(said.health_check === undefined ? {} : { healthCheck: { path: said.health_check.path, allow: listed } }),
+  };
+}
+
+/** Where `allow` says nothing or `directors`: the addresses of the directors whose services these proxies stand behind. */
+export function withDirectors(
+  proxies: readonly ReverseProxy[],
+  services: readonly Service[],
+  hosts: readonly Host[],
+): ReverseProxy[] {
+  return proxies.map((proxy) => {
+    if (proxy.healthCheck === undefined || proxy.healthCheck.allow.length > 0) return proxy;
+    const directors = services
+      .filter(({ virtuals }) => virtuals.some((row) => row.realServers.some((real) => proxy.hosts.includes(real.host))))
+      .flatMap((service) => service.directors);
+    const allow = hosts
+      .filter(({ name }) => directors.includes(name))
+      .flatMap((host) => host.interfaces.flatMap((one) => one.addresses.map(({ address }) => address)));
+    return { ...proxy, healthCheck: { ...proxy.healthCheck, allow: [...new Set(allow)] } };
+  });
+}
+
+/** The address by which some hosts reach another: one in a network of theirs, else its first. */
+function addressTowards(hosts: readonly Host[], name: string, from: readonly string[]): string | undefined {
+  const own = hosts.find((host) => host.name === name)?.interfaces.flatMap((one) => one.addresses) ?? [];
+  const theirs = hosts
+    .filter((host) => from.includes(host.name))
+    .flatMap((host) => host.interfaces.flatMap((one) => one.addresses));
+  const near = own.find((address: Address) => theirs.some((network) => holds(network, address)));
+  return (near ?? own[0])?.address;
+}
+
+function resolveApplication(name: string, said: InventoryApplication, names: Names, findings: Findings): Application {
+  const path: Path = ['applications', name];
+  const { source } = said;
+  return {
+    name,
+    software: said.software,
+    source:
+      source === undefined || source === 'package'
+        ? { type: 'package' }
+        : {
+            type: 'archive',
+            archive: { file: besides(source.archive, findings), sha256: source.sha256 },
+            java:
+              source.java === undefined || source.java === 'package'
+                ? 'package'
+                : { file: besides(source.java.archive, findings), sha256: source.java.sha256 },
+          },
+    hosts: hostsOf(said.hosts, names, [...path, 'hosts'], findings),
+    port: said.port,
+    pages: said.pages === undefined ? [] : readPages(said.pages, [...path, 'pages'], findings),
+    ...(said.index === undefined
+      ? {}
+      : { index: { content: said.index, place: findings.document.textPlace([...path, 'index']) } }),
+  };
+}
+
+function readPages(said: string, path: Path, findings: Findings): Application['pages'] {
+  const folder = besides(said, findings);
+  let entries: ReturnType<typeof list>;
+  try {
+    entries = list(folder);
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    findings.add(
+      path,
+      'INV-FILE-SOURCE',
+      `the folder ${folder} can’t be read: ${why}`,
+      'Correct the path (it is looked up beside the inventory) or the folder.',
+    );
+    return [];
+  }
+  return entries.flatMap((relative) => {
+    const content = readBeside(join(folder, relative), path, findings);
+    return content === undefined ? [] : { path: relative, content };
+  });
+}
+
+/** The files below a folder, by their paths from there. */
+function list(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
+}

@@ -1,0 +1,118 @@
+import { readScript } from './beside.ts';
+import type { Path } from './document.ts';
+import { seconds } from './duration.ts';
+import type { Findings } from './findings.ts';
+import type { Check, HealthCheck } from './model.ts';
+import type { InventoryHealthCheck } from './schema.ts';
+
+const CHECKS = [
+  'http_get',
+  'ssl_get',
+  'tcp_check',
+  'smtp_check',
+  'dns_check',
+  'ping_check',
+  'udp_check',
+  'misc_check',
+  'bfd',
+] as const;
+
+/** A service's health check: exactly one check, and its rhythm. */
+export function resolveHealthCheck(
+  said: InventoryHealthCheck,
+  path: Path,
+  findings: Findings,
+): HealthCheck | undefined {
+  const given = CHECKS.filter((check) => said[check] !== undefined);
+  const [first] = given;
+  if (first === undefined || given.length > 1) {
+    findings.add(
+      path,
+      'INV-HEALTH-CHECK',
+      given.length === 0 ? 'the health check says no check' : `the health check says ${given.join(' and ')}`,
+      `Give one of ${CHECKS.join(', ')}.`,
+      'key',
+    );
+    return undefined;
+  }
+  const check = resolveCheck(first, said, [...path, first], findings);
+  if (check === undefined) return undefined;
+  return {
+    check,
+    interval: seconds(said.interval ?? 6),
+    timeout: seconds(said.timeout ?? 3),
+    retries: said.retries ?? 3,
+    retryInterval: seconds(said.retry_interval ?? 2),
+    startDown: said.start_down ?? true,
+    inhibit: said.inhibit ?? false,
+  };
+}
+
+function resolveCheck(
+  type: Check['type'],
+  said: InventoryHealthCheck,
+  path: Path,
+  findings: Findings,
+): Check | undefined {
+  switch (type) {
+    case 'http_get':
+    case 'ssl_get': {
+      const { path: asked, status = 200, digest, port, host } = said[type] ?? { path: '/' };
+      return {
+        type,
+        path: asked,
+        status: [status].flat(),
+        ...(digest === undefined ? {} : { digest }),
+        ...(port === undefined ? {} : { port }),
+        ...(host === undefined ? {} : { host }),
+      };
+    }
+    case 'tcp_check': {
+      const { port } = said.tcp_check ?? {};
+      return { type, ...(port === undefined ? {} : { port }) };
+    }
+    case 'smtp_check': {
+      const { port, helo_name } = said.smtp_check ?? {};
+      return {
+        type,
+        ...(port === undefined ? {} : { port }),
+        ...(helo_name === undefined ? {} : { heloName: helo_name }),
+      };
+    }
+    case 'dns_check': {
+      const { port, name, type: recordType = 'SOA' } = said.dns_check ?? {};
+      return {
+        type,
+        recordType,
+        ...(port === undefined ? {} : { port }),
+        ...(name === undefined ? {} : { name }),
+      };
+    }
+    case 'ping_check':
+      return { type };
+    case 'udp_check': {
+      const { port, payload, require_reply = false } = said.udp_check ?? {};
+      return {
+        type,
+        requireReply: require_reply,
+        ...(port === undefined ? {} : { port }),
+        ...(payload === undefined ? {} : { payload }),
+      };
+    }
+    case 'misc_check': {
+      const misc = said.misc_check;
+      const script = misc && readScript(misc.script, [...path, 'script'], findings);
+      if (misc === undefined || script === undefined) return undefined;
+      return { type, script, arguments: misc.arguments ?? [], dynamic: misc.dynamic ?? false };
+    }
+    case 'bfd': {
+      const { min_rx, min_tx, multiplier } = said.bfd ?? {};
+      return {
+        type,
+        ...(min_rx === undefined ? {} : { minRx: seconds(min_rx) }),
+        ...(min_tx === undefined ? {} : { minTx: seconds(min_tx) }),
+        ...(multiplier === undefined ? {} : { multiplier }),
+      };
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import { type Address, bits } from './addresses.ts';
+import { besides, readScript } from './beside.ts';
+import type { Path } from './document.ts';
+import { seconds } from './duration.ts';
+import type { Findings } from './findings.ts';
+import { checkHost, type Names } from './groups.ts';
+import type { Cidr, Host, Secret, VrrpGroup, VrrpInstance } from './model.ts';
+import { anAddress, hostAddress } from './resolve-interface.ts';
+import type { Inventory, InventoryVrrp } from './schema.ts';
+import { suggestion } from './suggest.ts';
+
+/** A VIP's addresses and the VRRP instance that carries them. */
+export interface NamedVip {
+  addresses: Address[];
+  vrrp?: { group: string; instance: string };
+  path: Path;
+}
+
+/** Parses `vips`. */
+export function resolveVips(inventory: Inventory, findings: Findings): Map<string, NamedVip> {
+  const vips = new Map<string, NamedVip>();
+  for (const [name, said] of Object.entries(inventory.vips ?? {})) {
+    const path: Path = ['vips', name];
+    const addresses = said.addresses.flatMap(
+      (text, index) => anAddress(text, [...path, 'addresses', index], findings) ?? [],
+    );
+    const vrrp = said.vrrp === undefined ? undefined : instanceOf(said.vrrp, inventory, [...path, 'vrrp'], findings);
+    vips.set(name, { addresses, path, ...(vrrp === undefined ? {} : { vrrp }) });
+  }
+  return vips;
+}
+
+function instanceOf(text: string, inventory: Inventory, path: Path, findings: Findings): NamedVip['vrrp'] | undefined {
+  const [group = '', instance = ''] = text.split('.');
+  const groups = inventory.vrrp ?? {};
+  const known = Object.entries(groups).flatMap(([name, one]) =>
+    Object.keys(one.instances).map((key) => `${name}.${key}`),
+  );
+  if (known.includes(text)) return { group, instance };
+  findings.add(path, 'INV-UNKNOWN-NAME', `there is no VRRP instance “${text}”`, suggestion(text, known));
+  return undefined;
+}
+
+/** Parses `vrrp`; the hosts are resolved already. */
+export function resolveVrrp(
+  inventory: Inventory,
+  hosts: readonly Host[],
+  names: Names,
+  vips: ReadonlyMap<string, NamedVip>,
+  findings: Findings,
+): VrrpGroup[] {
+  return Object.entries(inventory.vrrp ?? {}).map(([name, said]) => {
+    const path: Path = ['vrrp', name];
+    const nodes = Object.entries(said.nodes).filter(([host]) =>
+      checkHost(host, names.hosts, [...path, 'nodes', host], 'key', findings),
+    );
+    const instances = Object.keys(said.instances).map((instance) =>
+      resolveInstance(name, instance, said, nodes, hosts, vips, findings),
+    );
+    const script = (text: string, at: Path) => readScript(text, at, findings);
+    const notify = Object.fromEntries(
+      Object.entries(said.notify ?? {}).flatMap(([state, text]) => {
+        const read = script(text, [...path, 'notify', state]);
+        return read === undefined ? [] : [[state, read]];
+      }),
+    );
+    const interval = seconds(said.advert_interval ?? 1);
+    const addresses = instances.flatMap((one) => one.addresses);
+    const onlyV6 = addresses.length > 0 && addresses.every(({ family }) => family === 6);
+    return {
+      name,
+      nodes: nodes.map(([host, node]) => ({ host, priority: node.priority ?? 100 })),
+      preempt: said.preempt ?? false,
+      ...(said.preempt_delay === undefined ? {} : { preemptDelay: seconds(said.preempt_delay) }),
+      unicast: said.unicast ?? true,
+      advertInterval: interval,
+      version: said.version ?? (onlyV6 || interval < 1 ? 3 : 2),
+      ...(said.auth_pass === undefined
+        ? {}
+        : { authPass: secretOf(said.auth_pass, `vrrp.${name}.auth_pass`, findings) }),
+      trackScripts: Object.entries(said.track_scripts ?? {}).flatMap(([key, one]) => {
+        const read = script(one.script, [...path, 'track_scripts', key, 'script']);
+        if (read === undefined) return [];
+        const { weight, rise, fall, timeout } = one;
+        return {
+          name: key,
+          script: read,
+          interval: seconds(one.interval ?? 1),
+          ...(timeout === undefined ? {} : { timeout: seconds(timeout) }),
+          ...(weight === undefined ? {} : { weight }),
+          ...(rise === undefined ? {} : { rise }),
+          ...(fall === undefined ? {} : { fall }),
+        };
+      }),
+      notify,
+      instances,
+    };
+  });
+}
+
+function resolveInstance(
+  group: string,
+  name: string,
+  said: InventoryVrrp,
+  nodes: readonly (readonly [string, InventoryVrrp['nodes'][string]])[],
+  hosts: readonly Host[],
+  vips: ReadonlyMap<string, NamedVip>,
+  findings: Findings,
+): VrrpInstance {
+  const path: Path = ['vrrp', group, 'instances', name];
+  const one = said.instances[name];
+  const own = (one?.addresses ?? []).flatMap((text, index) =>
+    hostAddress(text, [...path, 'addresses', index], findings),
+  );
+  const carried = [...vips.values()]
+    .filter(({ vrrp }) => vrrp?.group === group && vrrp.instance === name)
+    .flatMap((vip) => vip.addresses)
+    .map((address): Cidr => ({ ...address, prefix: bits(address.family) }));
+  const addresses = [...own, ...carried];
+  const family = addresses.length > 0 && addresses.every((each) => each.family === 6) ? 6 : 4;
+  return {
+    name,
+    virtualRouterId: one?.virtual_router_id ?? 0,
+    nodes: nodes.flatMap(([host, node]) => {
+      const device = node.interfaces?.[name] ?? one?.interface ?? '';
+      const at: Path =
+        node.interfaces?.[name] === undefined
+          ? [...path, 'interface']
+          : ['vrrp', group, 'nodes', host, 'interfaces', name];
+      const found = hosts.find((each) => each.name === host)?.interfaces.find((each) => each.name === device);
+      if (found === undefined) {
+        const known = hosts.find((each) => each.name === host)?.interfaces.map((each) => each.name) ?? [];
+        findings.add(at, 'INV-UNKNOWN-NAME', `${host} has no interface “${device}”`, suggestion(device, known));
+        return [];
+      }
+      const address = found.addresses.find((each) => each.family === family) ?? found.addresses[0];
+      if (address === undefined) {
+        findings.add(at, 'INV-NO-ADDRESS', `${host}’s ${device} has no address to speak VRRP from`, 'Give it one.');
+        return [];
+      }
+      return { host, device, address: address.address };
+    }),
+    addresses,
+    trackInterfaces: one?.track_interfaces ?? [],
+  };
+}
+
+/** Where a secret comes from; a file's path is made absolute. */
+export function secretOf(said: NonNullable<InventoryVrrp['auth_pass']>, name: string, findings: Findings): Secret {
+  if ('file' in said) return { name, from: { file: besides(said.file, findings) } };
+  return { name, from: said };
+}

@@ -1,0 +1,120 @@
+import type { Path } from './document.ts';
+import type { Findings } from './findings.ts';
+import type { NamedService } from './resolve-service.ts';
+import type { InventoryService } from './schema.ts';
+
+/** What a mode, a scheduler or a protocol can't do: found before any host is touched. */
+export function checkService(
+  service: NamedService,
+  said: InventoryService,
+  sayer: (key: keyof InventoryService) => Path,
+  findings: Findings,
+): void {
+  const { mode, scheduler, protocol, ports } = service;
+  for (const flag of service.schedulerFlags) {
+    const [owner = ''] = flag.split('-');
+    if (owner === scheduler) continue;
+    findings.add(
+      sayer('scheduler_flags'),
+      'INV-SCHEDULER-FLAG',
+      `${flag} is a flag of ${owner}, and the scheduler is ${scheduler}`,
+      `Leave it out, or use scheduler: ${owner}.`,
+    );
+  }
+  if (service.onePacket && protocol !== 'udp') {
+    findings.add(
+      sayer('one_packet'),
+      'INV-ONE-PACKET',
+      `one-packet scheduling is for udp, and the protocol is ${protocol}`,
+      'Leave it out, or use protocol: udp.',
+    );
+  }
+  if (said.persistence_timeout === undefined) {
+    for (const key of ['persistence_netmask', 'persistence_engine'] as const) {
+      if (said[key] === undefined) continue;
+      findings.add(
+        sayer(key),
+        'INV-NO-PERSISTENCE',
+        `${key} without persistence_timeout`,
+        'Add persistence_timeout.',
+        'key',
+      );
+    }
+  }
+  if (
+    said.persistence_timeout !== undefined &&
+    !(Number.isInteger(service.persistence?.timeout) && (service.persistence?.timeout ?? 0) > 0)
+  ) {
+    findings.add(
+      sayer('persistence_timeout'),
+      'INV-BAD-VALUE',
+      'persistence is timed in whole seconds, of which there must be at least one',
+      'Give whole seconds.',
+    );
+  }
+  if (said.persistence_engine === 'sip' && protocol !== 'udp') {
+    findings.add(
+      sayer('persistence_engine'),
+      'INV-BAD-VALUE',
+      'sip tells clients apart over udp only',
+      'Use protocol: udp.',
+    );
+  }
+  if (said.tunnel !== undefined && mode !== 'tun') {
+    findings.add(
+      sayer('tunnel'),
+      'INV-NOT-IN-MODE',
+      `mode ${mode} has no tunnel`,
+      'Leave it out, or use mode: tun.',
+      'key',
+    );
+  }
+  if (said.arp !== undefined && mode !== 'dr' && mode !== 'tun') {
+    findings.add(
+      sayer('arp'),
+      'INV-NOT-IN-MODE',
+      `in mode ${mode} no real server has the VIP, so none can answer ARP for it`,
+      'Leave arp out.',
+      'key',
+    );
+  }
+  if (typeof service.arp === 'object' && service.vrrp !== undefined) {
+    findings.add(
+      sayer('arp'),
+      'INV-STATIC-NEIGHBOUR-MOVES',
+      'a static neighbour holds one MAC address, and a VIP that VRRP moves has another one each time',
+      'Use arp: sysctl.',
+      'key',
+    );
+  }
+  const [only] = ports;
+  for (const { path, said: one } of service.real) {
+    if (one.port === undefined) continue;
+    const rewritten =
+      service.fwmark !== undefined || ports.length !== 1 || only?.first !== only?.last || one.port !== only?.first;
+    if (rewritten && (mode === 'dr' || mode === 'tun')) {
+      findings.add(
+        [...path, 'port'],
+        'INV-PORT-REWRITE',
+        `mode ${mode} passes packets on as they are: the real server’s port can’t differ from the service’s`,
+        'Leave it out, or use mode nat or fullnat.',
+      );
+    } else if (rewritten && ports.some(({ first, last }) => first !== last)) {
+      findings.add(
+        [...path, 'port'],
+        'INV-PORT-REWRITE',
+        'a range of ports can’t become one port',
+        'Leave it out: each port is passed on as it is.',
+      );
+    }
+  }
+  if (service.real.length > 0 && service.real.every(({ said: one }) => one.weight === 0)) {
+    findings.add(
+      [...service.path, 'real_servers'],
+      'INV-NO-WEIGHT',
+      'every real server has weight 0: nobody would be answered',
+      'Give at least one a weight.',
+      'key',
+    );
+  }
+}
