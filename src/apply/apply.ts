@@ -4,7 +4,7 @@ import { execute, observe } from '../host/client.ts';
 import type { Plan, PlannedChange, PlannedHost, Step } from '../plan/plan.ts';
 import { diffOne, holds } from '../resources/index.ts';
 import type { Connection, Transport } from '../transport/types.ts';
-import { runGraph, type StepOutcome } from './graph.ts';
+import { isLastRecord, runGraph, type StepOutcome } from './graph.ts';
 
 /** What an apply reports while it goes on. */
 export type ApplyEvent =
@@ -176,7 +176,7 @@ async function runStep(
     let done = 0;
     const results = await execute(connection, ops, {
       timeout: options.stepTimeout,
-      ...(options.signal && step.stage !== 'record' ? { signal: options.signal } : {}),
+      ...(options.signal && !isLastRecord(step) ? { signal: options.signal } : {}),
       onOp: (result) => {
         touched.add(step.host);
         done += 1;

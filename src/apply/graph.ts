@@ -24,8 +24,8 @@ export async function runGraph(
       const needs = step.needs.flatMap((id) => byId.get(id) ?? []);
       const before = await Promise.all(needs.map(outcomeOf));
       if (before.includes('stopped')) return 'stopped';
-      // The record of what is done on a host by now is part of doing it: without it nothing could be taken back.
-      if (signal?.aborted && step.stage !== 'record') return 'stopped';
+      // A host's last record belongs to what is done there by now.
+      if (signal?.aborted && !isLastRecord(step)) return 'stopped';
       if (before.some((each) => each !== 'done')) return 'skipped';
       return run(step);
     })();
@@ -37,4 +37,9 @@ export async function runGraph(
   const all = steps.map(async (step) => ended.set(step.id, await outcomeOf(step)));
   await Promise.all(all);
   return ended;
+}
+
+/** The step that records what a host's changes, all of them done, leave to be managed there. */
+export function isLastRecord(step: Pick<Step, 'stage' | 'direction'>): boolean {
+  return step.stage === 'record' && step.direction === 'remove';
 }

@@ -5,6 +5,9 @@ import { CORE_FACTS, CORE_HEAD, CORE_MAIN } from './core.ts';
 /** Changes whenever the meaning of a request or an answer changes. */
 const PROTOCOL = '1';
 
+/** Operations of the core: the record of what lvsctl manages, and the copies of what was there before. */
+const CORE_OPS = ['manifest_write', 'manifest_forget', 'before_keep', 'before_prune'];
+
 const list = Object.values(kinds);
 
 const PARTS: Record<string, string> = {
@@ -13,9 +16,7 @@ const PARTS: Record<string, string> = {
   '@OBSERVE_CALLS@': list
     .map(({ kind }) => `asked=$asked_${kind}; if [ -n "$asked" ]; then frame kind ${kind}; observe_${kind}; fi`)
     .join('\n'),
-  '@OP_CASES@': ['manifest_write', ...list.flatMap((kind) => kind.ops)]
-    .map((op) => `${op}) op_${op} "$@" ;;`)
-    .join('\n'),
+  '@OP_CASES@': [...CORE_OPS, ...list.flatMap((kind) => kind.ops)].map((op) => `${op}) op_${op} "$@" ;;`).join('\n'),
 };
 
 /** The whole text with its comments, as shellcheck reads it; `engine` is set before it. */

@@ -1,9 +1,17 @@
 import type { Problem } from '../errors/index.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { Facts } from '../platform/facts.ts';
-import { diffOne, holds, keyOf, noticesOf } from '../resources/index.ts';
-import type { Op } from '../resources/kind.ts';
-import { makeManifest, parseManifest, type StagedResource } from './manifest.ts';
+import { diffOne, keyOf, noticesOf, theirsOf } from '../resources/index.ts';
+import type { Change, Op } from '../resources/kind.ts';
+import {
+  type Manifest,
+  makeRecords,
+  neededCopies,
+  notGivenBack,
+  parseManifest,
+  type Records,
+  type StagedResource,
+} from './manifest.ts';
 import { orderSteps, type Staged } from './order.ts';
 import { PLAN_VERSION, type Plan, type PlannedHost, type Step, type Warning } from './plan.ts';
 
@@ -32,21 +40,32 @@ export interface PlanContext {
   created: string;
 }
 
-/** Compares what is with what shall be and orders the difference. Pure. */
-export function buildPlan(context: PlanContext, seen: readonly SeenHost[], unseen: readonly UnseenHost[]): Plan {
+/**
+ * Compares what is with what shall be and orders the difference. Pure.
+ * @param purpose `destroy`: what is desired of each host is all that gives it back, and its record goes in the end
+ */
+export function buildPlan(
+  context: PlanContext,
+  seen: readonly SeenHost[],
+  unseen: readonly UnseenHost[],
+  purpose: Plan['purpose'] = 'apply',
+): Plan {
   const staged: Staged[] = [];
   const warnings: Warning[] = [];
   const hosts: PlannedHost[] = [];
-  const records = new Map<string, Op>();
+  const books = new Map<string, Book>();
   for (const one of seen) {
-    const changes = changesOf(one, warnings);
+    const changes = changesOf(one, purpose, warnings);
     staged.push(...changes);
     hosts.push({
       name: one.host.name,
       ssh: one.host.ssh,
       platform: one.facts.platform,
     });
-    if (changes.length > 0) records.set(one.host.name, recordOp(context.cluster.name, one, changes));
+    if (purpose === 'apply' && changes.length > 0) books.set(one.host.name, bookOf(context.cluster.name, one, changes));
+    if (purpose === 'destroy' && one.facts.manifest !== undefined) {
+      books.set(one.host.name, { before: [], after: [{ name: 'manifest_forget', args: [] }] });
+    }
   }
   return {
     format: 'lvsctl-plan',
@@ -54,63 +73,90 @@ export function buildPlan(context: PlanContext, seen: readonly SeenHost[], unsee
     engine: context.engine,
     created: context.created,
     cluster: context.cluster.name,
+    purpose,
     inventory: { file: context.cluster.file, fingerprint: context.fingerprint },
     lab: context.lab,
     hosts,
     unseen: unseen.map(({ host, problems }) => ({ host: host.name, problems })),
-    steps: withRecords(orderSteps(staged), records),
+    steps: withRecords(orderSteps(staged), books),
     warnings,
   };
 }
 
-function changesOf(seen: SeenHost, warnings: Warning[]): Staged[] {
+function changesOf(seen: SeenHost, purpose: Plan['purpose'], warnings: Warning[]): Staged[] {
+  const host = seen.host.name;
   const manifest = parseManifest(seen.facts.manifest);
   const written = new Map(manifest?.entries.map((entry) => [entry.key, entry]));
   const staged: Staged[] = [];
+  const wanted = seen.desired.filter(({ leaving }) => leaving !== true);
+  for (const left of notGivenBack(manifest, wanted, purpose === 'destroy' ? 'destroy' : 'left')) {
+    warnings.push({ host, ...left });
+  }
   for (const { stage, resource, leaving } of seen.desired) {
     const key = keyOf(resource);
     const state = seen.states.get(key);
-    for (const text of noticesOf(resource, state)) warnings.push({ host: seen.host.name, key, text });
     const changes = diffOne(resource, state, seen.facts);
     const entry = written.get(key);
-    if (changes.length > 0 && resource.kind === 'file' && resource.state === 'absent' && entry?.sha256 !== undefined) {
-      if (!holds({ sha256: entry.sha256 }, state)) {
-        warnings.push({
-          host: seen.host.name,
-          key,
-          text: 'no longer asked for, but changed since lvsctl wrote it: left as it is',
-        });
-        continue;
-      }
+    const theirs = leaving && changes.length > 0 && entry ? theirsOf(entry, state) : undefined;
+    if (theirs !== undefined) {
+      warnings.push({ host, key, text: purpose === 'destroy' ? theirs : `no longer asked for, but ${theirs}` });
+      continue;
     }
+    for (const text of noticesOf(resource, state)) warnings.push({ host, key, text });
     for (const change of changes) {
       const direction = leaving ? 'remove' : change.direction;
-      staged.push({ host: seen.host.name, stage, change: { ...change, direction, resource } });
+      staged.push({ host, stage, change: { ...change, direction, resource } });
     }
   }
   return staged;
 }
 
-function recordOp(cluster: string, seen: SeenHost, changes: readonly Staged[]): Op {
-  const before = new Map(changes.map(({ change }) => [change.key, change.before]));
-  const manifest = makeManifest(cluster, seen.desired, parseManifest(seen.facts.manifest), before);
+/** What is recorded on a host before its changes and after them. */
+interface Book {
+  before: Op[];
+  after: Op[];
+}
+
+function bookOf(cluster: string, seen: SeenHost, staged: readonly Staged[]): Book {
+  const changes = new Map<string, Change[]>();
+  for (const { change } of staged) changes.set(change.key, [...(changes.get(change.key) ?? []), change]);
+  const records = makeRecords(cluster, seen.desired, parseManifest(seen.facts.manifest), changes);
+  return { before: opsBefore(records), after: records.last === undefined ? [] : opsAfter(records.last) };
+}
+
+function opsBefore({ keep, first }: Records): Op[] {
+  return [...keep.map(({ path, sha256 }): Op => ({ name: 'before_keep', args: [path, sha256] })), writeOp(first)];
+}
+
+function opsAfter(manifest: Manifest): Op[] {
+  return [writeOp(manifest), { name: 'before_prune', args: neededCopies(manifest) }];
+}
+
+function writeOp(manifest: Manifest): Op {
   return { name: 'manifest_write', args: [], input: `${JSON.stringify(manifest)}\n` };
 }
 
-/** Each changed host ends with a step that records what lvsctl manages there; it holds up nobody else. */
-function withRecords(steps: Step[], records: ReadonlyMap<string, Op>): Step[] {
+/**
+ * Each changed host begins with a step that records what lvsctl is about to manage there and what was there before: an
+ * apply that stops anywhere can be taken back. Where something was given back, a last step takes that from the record.
+ * Neither holds up another host.
+ */
+function withRecords(steps: readonly Step[], books: ReadonlyMap<string, Book>): Step[] {
   const last = new Map(steps.map((step) => [step.host, step.id]));
-  const ends = [...records].map(([host, op]): Step => {
-    const own = last.get(host);
-    return {
-      id: `${host}/record`,
-      host,
-      stage: 'record',
-      direction: 'add',
-      needs: own === undefined ? [] : [own],
-      changes: [],
-      ops: [op],
-    };
+  const record = (host: string, direction: Step['direction'], needs: string[], ops: Op[]): Step[] => {
+    const id = direction === 'add' ? `${host}/record` : `${host}/record/remove`;
+    return ops.length === 0 ? [] : [{ id, host, stage: 'record', direction, needs, changes: [], ops }];
+  };
+  const opened = new Set([...books].flatMap(([host, { before }]) => (before.length > 0 ? [host] : [])));
+  const started = new Set<string>();
+  const between = steps.map((step): Step => {
+    if (!opened.has(step.host) || started.has(step.host)) return step;
+    started.add(step.host);
+    return { ...step, needs: [`${step.host}/record`, ...step.needs] };
   });
-  return [...steps, ...ends];
+  return [
+    ...[...books].flatMap(([host, { before }]) => record(host, 'add', [], before)),
+    ...between,
+    ...[...books].flatMap(([host, { after }]) => record(host, 'remove', [last.get(host) ?? ''].filter(Boolean), after)),
+  ];
 }

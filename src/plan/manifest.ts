@@ -1,7 +1,7 @@
-import { sha256 } from '../resources/file.ts';
-import type { Resource } from '../resources/index.ts';
-import { keyOf } from '../resources/index.ts';
-import { STAGES, type Stage } from '../resources/kind.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { isRecord } from '../resources/holds.ts';
+import { earliestOf, isLate, keptOf, keyOf, kinds, type Resource, recordOf, undoOf } from '../resources/index.ts';
+import { type Change, type Kept, type Recorded, STAGES, type Stage, type Undoing } from '../resources/kind.ts';
 
 /** A resource with the stage at which it is brought about. */
 export interface StagedResource {
@@ -12,118 +12,145 @@ export interface StagedResource {
 }
 
 /** What lvsctl recorded of one resource that it manages on a host. */
-export interface ManifestEntry {
+export interface ManifestEntry extends Recorded<Resource> {
   key: string;
   stage: Stage;
-  /** The resource; without a file's content, whose hash stands in `sha256`. */
-  resource: Resource;
-  sha256?: string;
-  /** The state observed before lvsctl changed it for the first time; absent where it never had to. */
-  before?: unknown;
 }
 
 /** The record on each host of what lvsctl manages there. A cache of intent: what is true is read from the host. */
 export interface Manifest {
-  version: 1;
+  version: 2;
   cluster: string;
   entries: ManifestEntry[];
 }
 
 /** Reads a manifest as found on a host; anything that isn't one counts as none (it is never needed for "no changes"). */
 export function parseManifest(value: unknown): Manifest | undefined {
-  if (!isRecord(value) || value.version !== 1 || typeof value.cluster !== 'string' || !Array.isArray(value.entries)) {
-    return undefined;
-  }
-  const entries = value.entries.filter(isEntry);
-  return entries.length === value.entries.length ? { version: 1, cluster: value.cluster, entries } : undefined;
+  if (!isRecord(value) || typeof value.cluster !== 'string' || !Array.isArray(value.entries)) return undefined;
+  if (value.version !== 1 && value.version !== 2) return undefined;
+  const read = value.version === 1 ? olderEntry : entryOf;
+  const entries = value.entries.map(read);
+  if (!entries.every((entry) => entry !== undefined)) return undefined;
+  return { version: 2, cluster: value.cluster, entries };
 }
 
-function isEntry(value: unknown): value is ManifestEntry {
-  return (
-    isRecord(value) &&
-    typeof value.key === 'string' &&
-    STAGES.some((stage) => stage === value.stage) &&
-    isRecord(value.resource) &&
-    typeof value.resource.kind === 'string'
-  );
+function entryOf(value: unknown): ManifestEntry | undefined {
+  if (!isRecord(value) || typeof value.key !== 'string' || !isRecord(value.resource)) return undefined;
+  const stage = STAGES.find((each) => each === value.stage);
+  const { key, before, wrote, resource } = value;
+  if (stage === undefined || typeof resource.kind !== 'string' || !(resource.kind in kinds)) return undefined;
+  if (wrote !== undefined && !Array.isArray(wrote)) return undefined;
+  return { key, stage, resource: resource as unknown as Resource, before, wrote: wrote ?? [] };
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
+/** Version 1 held the hash of a file that lvsctl wrote, and kept no copy of what it replaced: that stays as it is. */
+function olderEntry(value: unknown): ManifestEntry | undefined {
+  const entry = entryOf(value);
+  if (entry === undefined || !isRecord(value)) return undefined;
+  const { resource } = entry;
+  if (resource.kind === 'sysctl') return { ...entry, wrote: [{ value: resource.value }] };
+  if (resource.kind !== 'file' && resource.kind !== 'connection') return entry;
+  const wasAbsent = resource.kind === 'file' && isRecord(entry.before) && entry.before.type === 'absent';
+  return { ...entry, before: wasAbsent ? entry.before : undefined, wrote: [{ type: 'file', sha256: value.sha256 }] };
 }
 
-/** The manifest to record: everything desired, with the earliest known state from before. */
-export function makeManifest(
-  cluster: string,
-  desired: readonly StagedResource[],
-  previous: Manifest | undefined,
-  firstBefore: ReadonlyMap<string, unknown>,
-): Manifest {
-  const earlier = new Map(previous?.entries.map((entry) => [entry.key, entry]));
-  const entries = desired.filter(isKept).map(({ stage, resource }): ManifestEntry => {
-    const key = keyOf(resource);
-    const before = earlier.get(key)?.before ?? firstBefore.get(key);
-    return {
-      key,
-      stage,
-      resource: withoutContent(resource),
-      ...(resource.kind === 'file' && resource.state === 'present' ? { sha256: sha256(resource.content) } : {}),
-      ...(before === undefined ? {} : { before }),
-    };
-  });
-  return { version: 1, cluster, entries };
-}
-
-function isKept({ leaving }: StagedResource): boolean {
-  return leaving !== true;
-}
-
-function withoutContent(resource: Resource): Resource {
-  switch (resource.kind) {
-    case 'file':
-      return resource.state === 'present' ? { ...resource, content: '' } : resource;
-    case 'connection':
-      return { ...resource, profile: { ...resource.profile, content: '' } };
-    case 'package':
-    case 'module':
-    case 'sysctl':
-    case 'ipvs':
-    case 'service':
-      return resource;
-  }
+/** What a plan does to the manifest of a host. */
+export interface Records {
+  /** Written before anything is changed: all that lvsctl is about to manage, and all that it still manages. */
+  first: Manifest;
+  /** Copies that are made before anything is changed. */
+  keep: Kept[];
+  /** Written after the last change: without what was given back. Absent where `first` says it already. */
+  last?: Manifest;
 }
 
 /**
- * What lvsctl managed on a host and the inventory no longer asks for, as resources that take it away: rules go, files
- * that weren't there before go, sysctls get their earlier value. Packages, modules, services and files that lvsctl
- * found there stay as they are; a VIP leaves its device because the roles ask for the device without it.
+ * The records of a host whose resources are about to change.
+ * @param desired everything that the host is to have, and what leaves it
+ * @param changes what is planned, by key, in the order in which it happens
  */
-export function removals(manifest: Manifest | undefined, desired: readonly StagedResource[]): StagedResource[] {
-  if (manifest === undefined) return [];
-  const wanted = new Set(desired.map(({ resource }) => keyOf(resource)));
-  return manifest.entries.flatMap((entry): StagedResource[] => {
-    if (wanted.has(entry.key)) return [];
-    const gone = absent(entry);
-    return gone === undefined ? [] : [{ stage: entry.stage, resource: gone, leaving: true }];
+export function makeRecords(
+  cluster: string,
+  desired: readonly StagedResource[],
+  previous: Manifest | undefined,
+  changes: ReadonlyMap<string, readonly Change[]>,
+): Records {
+  const earlier = new Map(previous?.entries.map((entry) => [entry.key, entry]));
+  const keep: Kept[] = [];
+  const wanted = desired.filter(({ leaving }) => leaving !== true);
+  const entries = wanted.map(({ stage, resource }): ManifestEntry => {
+    const key = keyOf(resource);
+    const known = earlier.get(key);
+    const planned = changes.get(key) ?? [];
+    const seen = planned[0]?.before;
+    if (known?.before === undefined) keep.push(...keptOf(resource, seen));
+    const before = earliestOf(resource, known?.before, seen);
+    const wrote = planned.reduce((all, { after }) => including(all, after), known?.wrote ?? []);
+    return { key, stage, resource: recordOf(resource), before, wrote };
+  });
+  const keys = new Set(entries.map(({ key }) => key));
+  const others = [...earlier.values()].filter(({ key }) => !keys.has(key));
+  const settled = entries.map((each): ManifestEntry => {
+    const change = changes.get(each.key)?.at(-1);
+    return change === undefined ? each : { ...each, wrote: [change.after] };
+  });
+  const first: Manifest = { version: 2, cluster, entries: [...entries, ...others] };
+  const last: Manifest = { version: 2, cluster, entries: [...settled, ...others.filter(isParked)] };
+  return isDeepStrictEqual(first, last) ? { first, keep } : { first, keep, last };
+}
+
+function including(wrote: readonly unknown[], after: unknown): readonly unknown[] {
+  return wrote.some((each) => isDeepStrictEqual(each, after)) ? wrote : [...wrote, after];
+}
+
+/** Not given back when it leaves the inventory, but with the whole host (a package). */
+function isParked(each: ManifestEntry): boolean {
+  return undoOf(each, 'left') === undefined && undoOf(each, 'destroy') !== undefined;
+}
+
+/** The copies that a manifest may still need, by SHA-256. */
+export function neededCopies(manifest: Manifest): string[] {
+  const kept = manifest.entries.flatMap(({ resource, before }) =>
+    before === undefined ? [] : keptOf(resource, before),
+  );
+  return [...new Set(kept.map(({ sha256 }) => sha256))].sort();
+}
+
+/**
+ * What lvsctl managed on a host and nobody asks for any more, as resources that give back what was there before, in
+ * the order in which a host gives things back: what stands on others before them.
+ */
+export function removals(
+  manifest: Manifest | undefined,
+  desired: readonly Pick<StagedResource, 'resource'>[],
+  why: Undoing = 'left',
+): StagedResource[] {
+  const given = leftBy(manifest, desired).flatMap((each): StagedResource[] => {
+    const undo = undoOf(each, why);
+    return undo === undefined || !('kind' in undo) ? [] : [{ stage: each.stage, resource: undo, leaving: true }];
+  });
+  const order = Object.keys(kinds).reverse();
+  const rank = ({ resource }: StagedResource): number =>
+    isLate(resource) ? order.length : order.indexOf(resource.kind);
+  return given.sort((a, b) => rank(a) - rank(b));
+}
+
+/** What leaves and can't be given back, with the reason. */
+export function notGivenBack(
+  manifest: Manifest | undefined,
+  desired: readonly Pick<StagedResource, 'resource'>[],
+  why: Undoing,
+): { key: string; text: string }[] {
+  return leftBy(manifest, desired).flatMap((each) => {
+    const undo = undoOf(each, why);
+    return undo !== undefined && 'left' in undo ? [{ key: each.key, text: undo.left }] : [];
   });
 }
 
-function absent({ resource, before }: ManifestEntry): Resource | undefined {
-  switch (resource.kind) {
-    case 'file':
-      return isRecord(before) && before.type === 'absent'
-        ? { kind: 'file', path: resource.path, state: 'absent' }
-        : undefined;
-    case 'ipvs': {
-      const { protocol, address, port } = resource;
-      return { kind: 'ipvs', state: 'absent', protocol, address, port };
-    }
-    case 'sysctl':
-      return isRecord(before) && typeof before.value === 'string' ? { ...resource, value: before.value } : undefined;
-    case 'connection':
-    case 'package':
-    case 'module':
-    case 'service':
-      return undefined;
-  }
+function leftBy(
+  manifest: Manifest | undefined,
+  desired: readonly Pick<StagedResource, 'resource'>[],
+): readonly ManifestEntry[] {
+  const wanted = new Set(desired.map(({ resource }) => keyOf(resource)));
+  return manifest?.entries.filter(({ key }) => !wanted.has(key)) ?? [];
 }

@@ -4,7 +4,7 @@ import type { Resource } from '../resources/index.ts';
 import type { Change, Op, Stage } from '../resources/kind.ts';
 
 /** Version of the plan's JSON; a plan of another version is refused. */
-export const PLAN_VERSION = 1;
+export const PLAN_VERSION = 2;
 
 /** One change of one resource, with the resource it brings about, so that apply can observe it again. */
 export interface PlannedChange extends Change {
@@ -13,7 +13,10 @@ export interface PlannedChange extends Change {
 
 /** All that happens on one host at one stage: the node of the plan's graph. */
 export interface Step {
-  /** `HOST/STAGE`, or `HOST/STAGE/remove` for what goes away. Unique in a plan. */
+  /**
+   * `HOST/STAGE`, or `HOST/STAGE/remove` for what goes away. Unique in a plan. `HOST/record` comes before a host's
+   * changes, `HOST/record/remove` after them.
+   */
   id: string;
   host: string;
   stage: Stage | 'record';
@@ -21,7 +24,7 @@ export interface Step {
   /** Ids of the steps that must be done first. */
   needs: string[];
   changes: PlannedChange[];
-  /** Further operations without a state of their own that is compared (the record of what lvsctl manages). */
+  /** Operations after those of the changes, without a state that is compared (the record of what lvsctl manages). */
   ops: Op[];
 }
 
@@ -48,6 +51,8 @@ export interface Plan {
   /** ISO 8601, UTC. */
   created: string;
   cluster: string;
+  /** `apply`: to bring about what the inventory describes. `destroy`: to give back what was there before lvsctl. */
+  purpose: 'apply' | 'destroy';
   inventory: { file: string; fingerprint: string };
   /** Whether it is aimed at the inventory's lab in place of its real hosts. */
   lab: boolean;

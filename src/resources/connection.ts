@@ -148,6 +148,8 @@ op_connection_activate() {
   rm -f "$R/run/lvsctl/pending/$device"
 }
 `,
+  undo: () => undefined,
+  record: (resource) => ({ ...resource, profile: { ...resource.profile, content: '' } }),
   ask: ({ device }) => [device],
   files: ({ profile }) => [{ path: profile.file, sha256: sha256(profile.content) }],
   parse({ text, facts, files }, asked) {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { holds } from './holds.ts';
+import { changedSince, holds, isRecord } from './holds.ts';
 import { keyOf } from './key.ts';
-import type { FileState, Kind, Shown } from './kind.ts';
+import type { Change, FileState, Kind, Op, Shown } from './kind.ts';
 import { sh } from './sh.ts';
 
-/** A regular file with these bytes, owner and mode, or no file at all. */
+/** A regular file with these bytes, owner and mode; no file at all; or what was there before lvsctl replaced it. */
 export type FileResource =
   | {
       kind: 'file';
@@ -17,7 +17,12 @@ export type FileResource =
       /** Octal with leading zero, e.g. `0644`. */
       mode: string;
     }
-  | { kind: 'file'; path: string; state: 'absent' };
+  | { kind: 'file'; path: string; state: 'absent' }
+  /** `was` is a file, of whose bytes the host keeps a copy, or a symbolic link. */
+  | { kind: 'file'; path: string; state: 'restored'; was: RestorableState };
+
+/** What can be put back at a path. */
+export type RestorableState = Extract<FileState, { type: 'file' }> | { type: 'other'; what: 'symlink'; target: string };
 
 /** Longest content that is brought back to be shown, in bytes. */
 export const CONTENT_LIMIT = 1024 * 1024;
@@ -25,7 +30,7 @@ export const CONTENT_LIMIT = 1024 * 1024;
 /** Files: one `sha256sum` and one `stat` for all of them, content only where it isn't the wanted one. */
 export const fileKind: Kind<FileResource, FileState> = {
   kind: 'file',
-  ops: ['file_put', 'file_remove'],
+  ops: ['file_put', 'file_remove', 'file_restore', 'file_link'],
   shell: sh`
 observe_file() {
   cd "$R/" || return 1
@@ -37,7 +42,7 @@ observe_file() {
   regular=
   wanted=
   while [ $# -gt 0 ]; do
-    if [ -L ".$1" ]; then found="\${found}other symlink .$1$nl"
+    if [ -L ".$1" ]; then found="\${found}other symlink .$1$nltarget $(readlink ".$1")$nl"
     elif [ -f ".$1" ]; then
       regular=$regular.$1$nl
       wanted=$wanted$1$nl$2$nl
@@ -82,13 +87,34 @@ op_file_put() {
 }
 
 op_file_remove() {
-  rm -f "$R$1"
+  rm -f "$R$1" && unfold "$1"
+}
+
+op_file_restore() {
+  give_back "$@"
+}
+
+op_file_link() {
+  place "$1" || return 1
+  ln -s "$2" "$staged" && mv -fT "$staged" "$R$1"
 }
 `,
+  undo({ resource: { path }, before }) {
+    if (before === undefined) return undefined;
+    if (isRecord(before) && before.type === 'absent') return { kind: 'file', path, state: 'absent' };
+    const was = restorable(before);
+    return was === undefined
+      ? { left: 'something that is neither a file nor a link was there: it is not brought back' }
+      : { kind: 'file', path, state: 'restored', was };
+  },
+  keep({ path }, before) {
+    const was = restorable(before);
+    return was?.type === 'file' ? [{ path, sha256: was.sha256 }] : [];
+  },
+  theirs: changedSince,
+  record: (resource) => (resource.state === 'present' ? { ...resource, content: '' } : resource),
   ask: () => [],
-  files: (resource) => [
-    { path: resource.path, sha256: resource.state === 'present' ? sha256(resource.content) : sha256('') },
-  ],
+  files: (resource) => [{ path: resource.path, sha256: wantedHash(resource) }],
   parse: ({ files }, asked) =>
     new Map(asked.map((resource) => [keyOf(resource), files.get(resource.path) ?? { type: 'absent' }])),
   diff(resource, state) {
@@ -107,6 +133,7 @@ op_file_remove() {
         },
       ];
     }
+    if (resource.state === 'restored') return restoring(resource, state);
     const { path, content, owner, group } = resource;
     const mode = octal(resource.mode);
     const after = { type: 'file' as const, sha256: sha256(content), owner, group, mode };
@@ -123,6 +150,38 @@ op_file_remove() {
     ];
   },
 };
+
+function wantedHash(resource: FileResource): string {
+  switch (resource.state) {
+    case 'present':
+      return sha256(resource.content);
+    case 'absent':
+      return sha256('');
+    case 'restored':
+      return '-';
+  }
+}
+
+function restoring({ kind, path, was }: Extract<FileResource, { state: 'restored' }>, state: FileState): Change[] {
+  if (holds(was, state)) return [];
+  const op: Op =
+    was.type === 'file'
+      ? { name: 'file_restore', args: [path, was.owner, was.group, was.mode, was.sha256] }
+      : { name: 'file_link', args: [path, was.target] };
+  const shown: Shown = { as: 'action', text: `put ${path} back as it was before lvsctl` };
+  const before = expected(state);
+  return [{ key: `file ${path}`, kind, direction: 'change', shown: [shown], ops: [op], before, after: was }];
+}
+
+/** What was recorded of a path, if it can be put back. */
+function restorable(before: unknown): RestorableState | undefined {
+  if (!isRecord(before)) return undefined;
+  const { type, sha256, owner, group, mode, what, target } = before;
+  if (type === 'other' && what === 'symlink' && typeof target === 'string') return { type, what, target };
+  if (type !== 'file' || typeof sha256 !== 'string' || typeof owner !== 'string') return undefined;
+  if (typeof group !== 'string' || typeof mode !== 'string') return undefined;
+  return { type, sha256, owner, group, mode };
+}
 
 /** How a file's change is shown: its text where that differs, owner and mode where they do. */
 export function shownFile(
@@ -169,7 +228,11 @@ export function parseFiles(text: string, contents: ReadonlyMap<string, Uint8Arra
     const other = /^other (directory|symlink|special) \.(.*)$/.exec(line);
     const stat = /^stat ([0-7]+) (\S+) (\S+) \.(.*)$/.exec(line);
     const sum = /^([0-9a-f]{64}) [ *]\.(.*)$/.exec(line);
-    if (other?.[2] && (other[1] === 'directory' || other[1] === 'symlink' || other[1] === 'special')) {
+    const target = /^target (.*)$/.exec(line);
+    if (target?.[1] !== undefined) {
+      const [link] = [...files].at(-1) ?? [];
+      if (link !== undefined) files.set(link, { type: 'other', what: 'symlink', target: target[1] });
+    } else if (other?.[2] && (other[1] === 'directory' || other[1] === 'symlink' || other[1] === 'special')) {
       files.set(other[2], { type: 'other', what: other[1] });
     } else if (stat?.[1] && stat[2] && stat[3] && stat[4]) {
       stats.set(stat[4], { mode: octal(stat[1]), owner: stat[2], group: stat[3] });

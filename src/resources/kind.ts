@@ -1,3 +1,4 @@
+import type { Problem } from '../errors/index.ts';
 import type { Facts } from '../platform/facts.ts';
 
 /**
@@ -49,6 +50,27 @@ export interface Change {
   after: unknown;
   /** Why, where it isn't obvious (e.g. `nginx runs an older configuration`). */
   reason?: string;
+  /** The host may refuse without an error, e.g. to unload a module that something else uses: it stays, and is reported. */
+  mayStay?: true;
+}
+
+/** What a host's manifest tells of a resource that lvsctl manages: enough to give back what was there before. */
+export interface Recorded<R> {
+  /** As `record` made it: without contents. */
+  resource: R;
+  /** `before` of the first change, as JSON brings it back; undefined where lvsctl never had to change anything. */
+  before: unknown;
+  /** `after` of the changes that may be in force: what lvsctl wrote. */
+  wrote: readonly unknown[];
+}
+
+/** Why something is given back: it left the inventory, or `lvsctl destroy` gives the whole host back. */
+export type Undoing = 'left' | 'destroy';
+
+/** Bytes that the host keeps a copy of before lvsctl changes them: `/var/lib/lvsctl/before/<sha256>`. */
+export interface Kept {
+  path: string;
+  sha256: string;
 }
 
 /** What a host has at a path. */
@@ -56,7 +78,7 @@ export type FileState =
   | { type: 'absent' }
   /** `content` is there only where the hash isn't the wanted one, and null where it can't be shown as text. */
   | { type: 'file'; sha256: string; owner: string; group: string; mode: string; content?: string | null }
-  | { type: 'other'; what: 'directory' | 'symlink' | 'special' };
+  | { type: 'other'; what: 'directory' | 'symlink' | 'special'; target?: string };
 
 /** A file to look at: its content is sent only where its hash differs. */
 export interface FileWant {
@@ -73,6 +95,9 @@ export interface Section {
   /** Every file that was asked about, by whatever kind. */
   files: ReadonlyMap<string, FileState>;
 }
+
+/** Why a host can't have what is asked of it: its place is the host. */
+export type Refusal = Omit<Problem, 'place'>;
 
 /** A kind of resource: everything about it stands in one file of this folder. */
 export interface Kind<R extends { kind: string }, S> {
@@ -92,8 +117,29 @@ export interface Kind<R extends { kind: string }, S> {
   parse(section: Section, asked: readonly R[]): Map<string, S>;
   /** Desired and observed → what to do; empty where they agree. Pure. */
   diff(resource: R, state: S, facts: Facts): Change[];
+  /**
+   * The resource, of the same kind and key, that gives back what was there before lvsctl changed it: observed,
+   * compared and brought about like any other, in the subtractive half of the order. `left`: it can't be given back,
+   * for the reason that the operator is told. undefined: nothing is to be given back. Pure.
+   */
+  undo(entry: Recorded<R>, why: Undoing): R | { left: string } | undefined;
+  /**
+   * Whether somebody else changed it since lvsctl wrote it, in words for the operator: then it is left as it is. Where
+   * states can be compared as they are, `changedSince` does. Absent: nothing can be taken for somebody else's. Pure.
+   */
+  theirs?(entry: Recorded<R>, state: S): string | undefined;
+  /** The resource as the manifest holds it: without a file's content. As it is unless told. Pure. */
+  record?(resource: R): R;
+  /** What has to be kept on the host before its first change, from that change's `before`. Pure. */
+  keep?(resource: R, before: unknown): Kept[];
+  /** The state from before, out of those of two changes, where each tells only a part; the first one's unless told. Pure. */
+  earliest?(first: unknown, later: unknown): unknown;
+  /** Whether a resource made by `undo` comes after files were given back (a service that takes up its old files). Pure. */
+  late?(resource: R): boolean;
   /** Two operations that follow one another, as one; undefined where they can't be. Pure. */
   merge?(first: Op, second: Op): Op | undefined;
   /** What the operator should know and no change mends. Pure. */
   warn?(resource: R, state: S): string[];
+  /** Why this host can't have the resource, found out before anything is changed on any host. Pure. */
+  refuse?(resource: R, state: S): Refusal[];
 }

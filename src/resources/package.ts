@@ -149,6 +149,7 @@ op_package_install() {
       },
     ];
   },
+  undo: () => undefined,
   merge(first, second) {
     const [manager, ...names] = second.args;
     if (first.name !== 'package_install' || second.name !== 'package_install' || first.args[0] !== manager)

@@ -111,6 +111,7 @@ op_service_restart() {
   service_verdict $? "$1"
 }
 `,
+  undo: () => undefined,
   ask: ({ unit }) => [unit],
   parse({ text }, asked) {
     const blocks = propertyBlocks(text);

@@ -1,3 +1,4 @@
+import { changedSince, isRecord } from './holds.ts';
 import { keyOf } from './key.ts';
 import type { Kind } from './kind.ts';
 import { sh } from './sh.ts';
@@ -53,6 +54,9 @@ op_sysctl_set() {
   [ -z "$redirects" ] || printf '%s\n' "$redirects" >"$R/proc/sys/net/ipv4/conf/all/accept_redirects"
 }
 `,
+  undo: ({ resource, before }) =>
+    isRecord(before) && typeof before.value === 'string' ? { ...resource, value: before.value } : undefined,
+  theirs: changedSince,
   ask: ({ name }) => [sysctlPath(name)],
   parse({ text }, asked) {
     const [live, boot] = parted(text.split('\n'), (line) => line.startsWith('./proc/sys/'));

@@ -8,10 +8,11 @@ import type { Plan } from '../../src/plan/plan.ts';
 
 const plan: Plan = {
   format: 'lvsctl-plan',
-  version: 1,
+  version: 2,
   engine: '1',
   created: '2026-01-01T00:00:00.000Z',
   cluster: 'c',
+  purpose: 'apply',
   inventory: { file: '/c.yaml', fingerprint: 'f' },
   lab: false,
   hosts: [],
@@ -57,7 +58,7 @@ describe('a saved plan', () => {
   });
 
   it.each([
-    ['another plan version', { ...plan, version: 2 }, 'PLAN-VERSION'],
+    ['another plan version', { ...plan, version: 1 }, 'PLAN-VERSION'],
     ['another host program', { ...plan, engine: '0' }, 'PLAN-VERSION'],
     ['another format', { ...plan, format: 'x' }, 'PLAN-DAMAGED'],
   ])('is refused for %s', (_name, other, code) => {

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { makeManifest, parseManifest, removals, type StagedResource } from '../../src/plan/manifest.ts';
+import {
+  type Manifest,
+  makeRecords,
+  neededCopies,
+  parseManifest,
+  removals,
+  type StagedResource,
+} from '../../src/plan/manifest.ts';
+import { sha256 } from '../../src/resources/file.ts';
+import { keyOf } from '../../src/resources/index.ts';
+import type { Change } from '../../src/resources/kind.ts';
 
 const rules: StagedResource = {
   stage: 'rules',
@@ -32,78 +42,143 @@ const file: StagedResource = {
 };
 const packaged: StagedResource = { stage: 'packages', resource: { kind: 'package', name: 'nginx' } };
 const all = [rules, sysctl, file, packaged];
-const before = new Map<string, unknown>([
-  ['ipvs tcp 20.20.20.20:80', null],
-  ['sysctl net.ipv4.conf.all.arp_ignore', { value: '0', overriddenBy: null }],
-  ['file /etc/x', { type: 'absent' }],
-]);
 
-/** As it comes back from a host. */
-function again(value: unknown) {
-  return parseManifest(JSON.parse(JSON.stringify(value)));
+/** What is there before the first apply, by key. */
+const before: Record<string, unknown> = {
+  'ipvs tcp 20.20.20.20:80': null,
+  'sysctl net.ipv4.conf.all.arp_ignore': { value: '0' },
+  'file /etc/x': { type: 'file', sha256: 'a'.repeat(64), owner: 'root', group: 'mail', mode: '0640' },
+  'package nginx': { installed: false },
+};
+const wrote: Record<string, unknown> = {
+  'sysctl net.ipv4.conf.all.arp_ignore': { value: '1' },
+  'file /etc/x': { type: 'file', sha256: sha256('text'), owner: 'root', group: 'root', mode: '0644' },
+};
+
+function changes(of: readonly StagedResource[], from = before, to = wrote): Map<string, Change[]> {
+  return new Map(
+    of.map(({ resource }) => {
+      const key = keyOf(resource);
+      const { kind } = resource;
+      return [
+        key,
+        [{ key, kind, direction: 'change', shown: [], ops: [], before: from[key] ?? null, after: to[key] ?? null }],
+      ];
+    }),
+  );
 }
 
+/** As it comes back from a host. */
+function again(value: unknown): Manifest {
+  const manifest = parseManifest(JSON.parse(JSON.stringify(value)));
+  if (manifest === undefined) throw new Error('no manifest');
+  return manifest;
+}
+
+const first = makeRecords('c', all, undefined, changes(all));
+const entryOf = (manifest: Manifest | undefined, key: string) => manifest?.entries.find((entry) => entry.key === key);
+
 describe('the manifest', () => {
-  it('holds no content of files, only its hash', () => {
-    const manifest = makeManifest('c', all, undefined, before);
-    expect(JSON.stringify(manifest)).not.toContain('text"');
-    expect(manifest.entries.find((entry) => entry.key === 'file /etc/x')?.sha256).toMatch(/^[0-9a-f]{64}$/u);
+  it('holds no content of files, only what identifies it', () => {
+    expect(JSON.stringify(first.first)).not.toContain('text"');
+    expect(entryOf(first.first, 'file /etc/x')?.wrote).toEqual([wrote['file /etc/x']]);
   });
 
   it('comes back as it was written, and nothing else counts as one', () => {
-    const manifest = makeManifest('c', all, undefined, before);
-    expect(again(manifest)).toEqual(manifest);
-    for (const other of [
-      undefined,
-      null,
-      7,
-      [],
-      {},
-      { version: 2, cluster: 'c', entries: [] },
-      { ...manifest, entries: [{}] },
-    ]) {
+    expect(again(first.first)).toEqual(first.first);
+    const none = { version: 2, cluster: 'c', entries: [{}] };
+    const unknown = { version: 2, cluster: 'c', entries: [{ key: 'x', stage: 'web', resource: { kind: 'toaster' } }] };
+    for (const other of [undefined, null, 7, [], {}, none, unknown, { ...first.first, version: 3 }]) {
       expect(parseManifest(other)).toBeUndefined();
     }
   });
 
-  it('remembers the state from before the first change, not of a later one', () => {
-    const first = again(makeManifest('c', all, undefined, before));
-    const later = makeManifest('c', all, first, new Map([['file /etc/x', { type: 'file' }]]));
-    expect(later.entries.find((entry) => entry.key === 'file /etc/x')?.before).toEqual({ type: 'absent' });
+  it('is whole before a first apply changes anything: there is nothing to write after it', () => {
+    expect(first.last).toBeUndefined();
+    expect(first.first.entries.map(({ key }) => key)).toEqual(all.map(({ resource }) => keyOf(resource)));
+    expect(entryOf(first.first, 'sysctl net.ipv4.conf.all.arp_ignore')?.before).toEqual({ value: '0' });
   });
 
-  it('drops what has left the inventory', () => {
-    const leaving = { ...rules, leaving: true };
-    expect(makeManifest('c', [leaving, sysctl], undefined, before).entries.map((entry) => entry.key)).toEqual([
+  it('has a copy made of a file that is replaced for the first time, and of none after that', () => {
+    expect(first.keep).toEqual([{ path: '/etc/x', sha256: 'a'.repeat(64) }]);
+    expect(neededCopies(first.first)).toEqual(['a'.repeat(64)]);
+    expect(makeRecords('c', all, again(first.first), changes(all)).keep).toEqual([]);
+  });
+
+  it('remembers the state from before the first change, not of a later one', () => {
+    const later = makeRecords('c', all, again(first.first), changes(all, { 'file /etc/x': { type: 'absent' } }));
+    expect(entryOf(later.first, 'file /etc/x')?.before).toEqual(before['file /etc/x']);
+  });
+
+  it('knows what was written and what is about to be while a change is under way, and then what is there', () => {
+    const other = { ...wrote, 'sysctl net.ipv4.conf.all.arp_ignore': { value: '2' } };
+    const later = makeRecords('c', all, again(first.first), changes(all, before, other));
+    const key = 'sysctl net.ipv4.conf.all.arp_ignore';
+    expect(entryOf(later.first, key)?.wrote).toEqual([{ value: '1' }, { value: '2' }]);
+    expect(entryOf(later.last, key)?.wrote).toEqual([{ value: '2' }]);
+  });
+
+  it('drops what leaves the inventory only after it was given back, and keeps what goes with destroy alone', () => {
+    const previous = again(first.first);
+    const desired = [sysctl, ...removals(previous, [sysctl])];
+    const records = makeRecords('c', desired, previous, new Map());
+    expect(records.first.entries.map(({ key }) => key).sort()).toEqual(previous.entries.map(({ key }) => key).sort());
+    expect(records.last?.entries.map(({ key }) => key)).toEqual([
+      'sysctl net.ipv4.conf.all.arp_ignore',
+      'package nginx',
+    ]);
+  });
+
+  it('of version 1 is read: what it kept no copy of stays as it is', () => {
+    const one = {
+      version: 1,
+      cluster: 'c',
+      entries: [
+        {
+          key: 'file /etc/new',
+          stage: 'web',
+          resource: { ...file.resource, path: '/etc/new' },
+          sha256: 'h',
+          before: { type: 'absent' },
+        },
+        { key: 'file /etc/x', stage: 'web', resource: file.resource, sha256: 'h', before: before['file /etc/x'] },
+        {
+          key: 'sysctl net.ipv4.conf.all.arp_ignore',
+          stage: 'suppress',
+          resource: sysctl.resource,
+          before: { value: '0' },
+        },
+      ],
+    };
+    expect(removals(again(one), [], 'destroy').map(({ resource }) => keyOf(resource))).toEqual([
+      'file /etc/new',
       'sysctl net.ipv4.conf.all.arp_ignore',
     ]);
   });
 });
 
 describe('removals', () => {
-  const manifest = again(makeManifest('c', all, undefined, before));
+  const manifest = again(first.first);
 
   it('asks for nothing while everything is wanted, or without a manifest', () => {
     expect(removals(manifest, all)).toEqual([]);
     expect(removals(undefined, [])).toEqual([]);
   });
 
-  it('takes away what is no longer wanted, and leaves packages', () => {
+  it('gives back what is no longer wanted, what stands on others first; packages only with the host', () => {
     expect(removals(manifest, [])).toEqual([
       {
         stage: 'rules',
         leaving: true,
         resource: { kind: 'ipvs', state: 'absent', protocol: 'tcp', address: '20.20.20.20', port: 80 },
       },
+      {
+        stage: 'web',
+        leaving: true,
+        resource: { kind: 'file', path: '/etc/x', state: 'restored', was: before['file /etc/x'] },
+      },
       { stage: 'suppress', leaving: true, resource: { ...sysctl.resource, value: '0' } },
-      { stage: 'web', leaving: true, resource: { kind: 'file', path: '/etc/x', state: 'absent' } },
     ]);
-  });
-
-  it('leaves a file that was there before lvsctl came', () => {
-    const found = again(
-      makeManifest('c', [file], undefined, new Map([['file /etc/x', { type: 'file', sha256: 'x' }]])),
-    );
-    expect(removals(found, [])).toEqual([]);
+    expect(removals(manifest, [], 'destroy').at(-1)?.resource).toMatchObject({ kind: 'package', name: 'nginx' });
   });
 });

@@ -23,10 +23,11 @@ function plan(steps: Step[], more: Partial<Plan> = {}): Plan {
   });
   return {
     format: 'lvsctl-plan',
-    version: 1,
+    version: 2,
     engine: '1',
     created: '2026-01-01T00:00:00.000Z',
     cluster: 'c',
+    purpose: 'apply',
     inventory: { file: '/c.yaml', fingerprint: 'f' },
     lab: false,
     hosts: [host('rs1'), host('director')],
