@@ -5,6 +5,7 @@ import { withSegments } from '../../src/inventory/segments.ts';
 
 const face = (networks: readonly number[], segment = ''): Interface => ({
   name: 'eth0',
+  link: { type: 'ethernet' },
   addresses: networks.map((network) => ({ address: `10.0.${network}.2`, prefix: 24, family: 4 })),
   gateways: {},
   routes: [],
@@ -13,7 +14,9 @@ const face = (networks: readonly number[], segment = ''): Interface => ({
 });
 const host = (name: string, one: Interface): Host => ({
   name,
+  groups: [],
   managed: true,
+  owns: [],
   forwarding: false,
   interfaces: [one],
   ssh: { address: name },
@@ -22,6 +25,9 @@ const host = (name: string, one: Interface): Host => ({
   modules: [],
   files: [],
   units: [],
+  byPlatform: {},
+  timeServers: [],
+  vars: {},
 });
 const segments = (interfaces: readonly Interface[]) =>
   withSegments(interfaces.map((one, index) => host(`h${index}`, one))).map(({ interfaces: [one] }) => one?.segment);

@@ -7,13 +7,24 @@ export function cidr(text: string): Cidr {
 }
 
 export function nic(name: string, segment: string, addresses: string[], more: Partial<Interface> = {}): Interface {
-  return { name, addresses: addresses.map(cidr), gateways: {}, routes: [], dns: [], segment, ...more };
+  return {
+    name,
+    link: { type: 'ethernet' },
+    addresses: addresses.map(cidr),
+    gateways: {},
+    routes: [],
+    dns: [],
+    segment,
+    ...more,
+  };
 }
 
 export function host(name: string, interfaces: Interface[], managed = true): Host {
   return {
     name,
+    groups: [],
     managed,
+    owns: [],
     forwarding: false,
     interfaces,
     ssh: { address: name },
@@ -22,10 +33,26 @@ export function host(name: string, interfaces: Interface[], managed = true): Hos
     modules: [],
     files: [],
     units: [],
+    byPlatform: {},
+    timeServers: [],
+    vars: {},
   };
 }
 
 /** A cluster of these hosts without any service. */
 export function cluster(file: string, hosts: Host[]): Cluster {
-  return { name: 'small', file, hosts, services: [], webServers: [] };
+  return {
+    name: 'small',
+    file,
+    groups: [],
+    hosts,
+    vrrp: [],
+    services: [],
+    ipvs: {},
+    webServers: [],
+    proxies: [],
+    applications: [],
+    firewall: { manage: false, trusted: [] },
+    hooks: {},
+  };
 }

@@ -1,22 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Service } from '../../src/inventory/model.ts';
+import type { RealServer } from '../../src/inventory/model.ts';
 import { judgeTraffic, neighbourCheck } from '../../src/verify/judge.ts';
 import { parseAnswers } from '../../src/verify/probe.ts';
 
-const service: Service = {
-  name: 'web',
-  mode: 'dr',
-  vip: { address: '20.20.20.20', family: 4 },
-  protocol: 'tcp',
-  port: 80,
-  scheduler: 'wrr',
-  directors: ['director'],
-  realServers: [
-    { host: 'rs1', address: '30.30.30.30', port: 80, weight: 1 },
-    { host: 'rs2', address: '30.30.30.40', port: 80, weight: 3 },
-  ],
-  arp: 'sysctl',
-};
+const real: RealServer[] = [
+  { host: 'rs1', address: '30.30.30.30', port: 80, weight: 1 },
+  { host: 'rs2', address: '30.30.30.40', port: 80, weight: 3 },
+];
 const bodies = new Map([
   ['rs1', 'one'],
   ['rs2', 'two'],
@@ -25,7 +15,7 @@ const answers = (...texts: string[]) => texts.map((text) => ({ ok: true, text })
 
 describe('judgeTraffic', () => {
   it('tells the shares', () => {
-    const check = judgeTraffic('hop', service, answers('one', 'two', 'two', 'two'), bodies);
+    const check = judgeTraffic('hop', real, answers('one', 'two', 'two', 'two'), bodies);
     expect(check).toEqual({ hop: 'hop', status: 'ok', detail: '4 requests answered: rs1 1, rs2 3' });
   });
 
@@ -43,7 +33,7 @@ describe('judgeTraffic', () => {
       '1 answers came from none of the real servers (rs1 1, rs2 7)',
     ],
   ])('fails when %s', (_name, given, detail) => {
-    expect(judgeTraffic('hop', service, given, bodies)).toEqual({ hop: 'hop', status: 'failed', detail });
+    expect(judgeTraffic('hop', real, given, bodies)).toEqual({ hop: 'hop', status: 'failed', detail });
   });
 
   it('does not claim shares where the real servers cannot be told apart', () => {
@@ -51,7 +41,7 @@ describe('judgeTraffic', () => {
       ['rs1', 'x'],
       ['rs2', 'x'],
     ]);
-    expect(judgeTraffic('hop', service, answers('x', 'x'), same).detail).toBe('2 of 2 requests answered');
+    expect(judgeTraffic('hop', real, answers('x', 'x'), same).detail).toBe('2 of 2 requests answered');
   });
 });
 
@@ -62,7 +52,7 @@ describe('neighbourCheck', () => {
     ['52:54:00:00:00:02', 'failed'],
     [undefined, 'unknown'],
   ])('%s → %s', (mac, status) => {
-    expect(neighbourCheck('route', service, mac, macs).status).toBe(status);
+    expect(neighbourCheck('route', '20.20.20.20', mac, macs).status).toBe(status);
   });
 });
 
