@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { failure } from '../errors/index.ts';
 import type { OnProgress } from './progress.ts';
-import { BASE_PACKAGES, OFFER_HOOK } from './recipe.ts';
+import type { Recipe } from './recipe.ts';
 import { interrupted, run } from './run.ts';
 import type { Tools } from './tools.ts';
 
@@ -41,6 +41,7 @@ export async function makeArchive(
   tools: Tools,
   file: string,
   codename: string,
+  recipe: Recipe,
   options: { onProgress?: OnProgress; signal?: AbortSignal },
 ): Promise<void> {
   await mayMapUsers(tools.env.PATH ?? '');
@@ -69,14 +70,14 @@ export async function makeArchive(
       'mmdebstrap',
       '--variant=minbase',
       '--format=tar',
-      `--include=${BASE_PACKAGES.join(',')}`,
+      `--include=${recipe.packages.join(',')}`,
       '--aptopt=Apt::Install-Recommends "false"',
       '--dpkgopt=path-exclude=/usr/share/man/*',
       '--dpkgopt=path-exclude=/usr/share/locale/*',
       '--dpkgopt=path-exclude=/usr/share/doc/*',
       '--dpkgopt=path-include=/usr/share/doc/*/copyright',
       ...proxies,
-      `--customize-hook=${OFFER_HOOK}`,
+      `--customize-hook=${recipe.hook}`,
       // The hook has left the lists that hosts are to have, and nothing else.
       '--skip=cleanup/apt',
       codename,
@@ -98,7 +99,7 @@ export async function makeArchive(
 
 /** What a line of mmdebstrap's is for people; most aren't. Pure. */
 export function stepOf(line: string): string | undefined {
-  if (line.startsWith('I: running --customize-hook')) return 'downloading what hosts will be able to install';
+  if (line.startsWith('I: running --customize-hook')) return 'gathering what hosts will be able to install';
   return /^I: ((?:downloading|extracting|installing) .*)$/.exec(line)?.[1];
 }
 

@@ -1,25 +1,28 @@
 import { existsSync } from 'node:fs';
-import { chmod, cp, mkdir, readdir, rename, rm, statfs, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, rename, rm, stat, statfs, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { failure } from '../errors/index.ts';
 import { makeArchive } from './archive.ts';
 import { withLock } from './lock.ts';
 import type { OnProgress } from './progress.ts';
-import { FILES, LINKS, REMOVED, recipeHash } from './recipe.ts';
+import { type Recipe, recipeHash } from './recipe.ts';
 import { run } from './run.ts';
 import { osRelease, type Tools } from './tools.ts';
 
-/** The two disks that all hosts of all labs share, read-only. */
+/** The two disks that all hosts of a family share, in all labs, read-only. */
 export interface Image {
   base: string;
   packages: string;
 }
 
-const BASE_SIZE = '1500M';
-const PACKAGES_SIZE = '120M';
-const NEEDED_ROOM = 1_400_000_000;
+/** Sparse: what hosts install needs room, and takes none here. */
+const BASE_SIZE = 2500 * 1024 * 1024;
+/** File systems beside their files: room for tables, and for blocks that files don't fill. */
+const MARGIN = { factor: 1.05, bytes: 16 * 1024 * 1024 };
+const NEEDED_ROOM = 1_600_000_000;
 /** Seconds on two cores with a package mirror nearby; only said, never enforced. */
-const EXPECTED = 90;
+const EXPECTED = { debian: 120, rhel: 240 } as const;
+const NAMES = { debian: 'base', rhel: 'RHEL look-alike' } as const;
 
 export interface ImageOptions {
   onProgress?: OnProgress;
@@ -30,9 +33,14 @@ export interface ImageOptions {
  * The shared disks, from the cache or built now.
  * @throws LvsctlError `LAB-NO-ROOM`, and those of `makeArchive` and `run`
  */
-export async function ensureImage(cache: string, tools: Tools, options: ImageOptions = {}): Promise<Image> {
+export async function ensureImage(
+  cache: string,
+  tools: Tools,
+  recipe: Recipe,
+  options: ImageOptions = {},
+): Promise<Image> {
   const { codename } = await osRelease();
-  const hash = recipeHash({ codename, kernel: tools.kernelRelease });
+  const hash = recipeHash(recipe, { codename, kernel: tools.kernelRelease });
   const images = join(cache, 'images');
   const folder = join(images, hash);
   const image = { base: join(folder, 'base.ext4'), packages: join(folder, 'packages.ext4') };
@@ -50,8 +58,12 @@ export async function ensureImage(cache: string, tools: Tools, options: ImageOpt
       const partial = join(images, `${hash}.partial-${process.pid}`);
       await mkdir(join(partial, 'root'), { recursive: true });
       try {
-        options.onProgress?.({ phase: 'image', text: 'building the base image, once', expected: EXPECTED });
-        await build(partial, codename, tools, options);
+        options.onProgress?.({
+          phase: 'image',
+          text: `building the ${NAMES[recipe.platform]} image, once`,
+          expected: EXPECTED[recipe.platform],
+        });
+        await build(partial, codename, tools, recipe, options);
         await rename(partial, folder);
         return image;
       } catch (error) {
@@ -62,22 +74,32 @@ export async function ensureImage(cache: string, tools: Tools, options: ImageOpt
     {
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       onWait: () =>
-        options.onProgress?.({ phase: 'image', text: 'another lvsctl builds the image; waiting', expected: EXPECTED }),
+        options.onProgress?.({
+          phase: 'image',
+          text: 'another lvsctl builds the image; waiting',
+          expected: EXPECTED[recipe.platform],
+        }),
     },
   );
 }
 
-async function build(partial: string, codename: string, tools: Tools, options: ImageOptions): Promise<void> {
+async function build(
+  partial: string,
+  codename: string,
+  tools: Tools,
+  recipe: Recipe,
+  options: ImageOptions,
+): Promise<void> {
   const how = { env: tools.env, ...(options.signal === undefined ? {} : { signal: options.signal }) };
   const archive = join(partial, 'root.tar');
   const root = join(partial, 'root');
-  await makeArchive(tools, archive, codename, options);
+  await makeArchive(tools, archive, codename, recipe, options);
   options.onProgress?.({ phase: 'image', text: 'writing the disks' });
   // Owners other than root can't be given by an ordinary user; they are set inside the finished file system.
   const listing = await run(['tar', '-tvf', archive, '--numeric-owner', '--exclude=./dev/*'], how);
   await run(['tar', '-xpf', archive, '-C', root, '--no-same-owner', '--exclude=./dev/*'], how);
   await rm(archive);
-  await customize(root, tools);
+  await customize(root, tools, recipe);
   const packages = join(partial, 'srv');
   await rename(join(root, 'srv/packages'), packages);
   await mkdir(join(root, 'srv/packages'));
@@ -86,7 +108,8 @@ async function build(partial: string, codename: string, tools: Tools, options: I
   await makeFileSystem(root, base, BASE_SIZE, ['-J', 'size=16', '-N', '65536'], how);
   const owners = ownerCommands(listing);
   await run(['debugfs', '-w', '-f', '-', base], { ...how, input: `${owners.join('\n')}\n` });
-  await makeFileSystem(packages, join(partial, 'packages.ext4'), PACKAGES_SIZE, ['-O', '^has_journal'], how);
+  const size = (await bytesIn(packages)) * MARGIN.factor + MARGIN.bytes;
+  await makeFileSystem(packages, join(partial, 'packages.ext4'), size, ['-O', '^has_journal'], how);
   await removeTree(root);
   await removeTree(packages);
 }
@@ -94,29 +117,36 @@ async function build(partial: string, codename: string, tools: Tools, options: I
 async function makeFileSystem(
   folder: string,
   file: string,
-  size: string,
+  size: number,
   options: string[],
   how: { env: NodeJS.ProcessEnv; signal?: AbortSignal },
 ): Promise<void> {
   await writeFile(file, '');
-  await truncate(file, bytesOf(size));
+  await truncate(file, Math.ceil(size));
   // In a user namespace of its own the user's files are root's.
   const make = ['mke2fs', '-q', '-F', '-t', 'ext4', '-m', '0', '-E', 'lazy_itable_init=0', ...options];
   await run(['unshare', '--user', '--map-root-user', ...make, '-d', folder, file], how);
 }
 
-const bytesOf = (size: string): number => Number.parseInt(size, 10) * 1024 * 1024;
+/** The bytes of all files below a folder. */
+async function bytesIn(folder: string): Promise<number> {
+  let sum = 0;
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) sum += (await stat(join(entry.parentPath, entry.name))).size;
+  }
+  return sum;
+}
 
-async function customize(root: string, tools: Tools): Promise<void> {
-  for (const path of REMOVED) await rm(join(root, path), { force: true });
-  for (const { path, content, mode } of FILES) {
+async function customize(root: string, tools: Tools, recipe: Recipe): Promise<void> {
+  for (const path of recipe.removed) await rm(join(root, path), { force: true });
+  for (const { path, content, mode } of recipe.files) {
     const file = join(root, path);
     await mkdir(dirname(file), { recursive: true });
     await rm(file, { force: true });
     await writeFile(file, content);
     await chmod(file, mode);
   }
-  for (const [path, target] of LINKS) {
+  for (const [path, target] of recipe.links) {
     const link = join(root, path);
     await mkdir(dirname(link), { recursive: true });
     await rm(link, { force: true, recursive: true });

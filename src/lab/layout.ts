@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { failure } from '../errors/index.ts';
-import type { Cidr, Cluster, Host, Interface } from '../inventory/model.ts';
+import type { Cidr, Cluster, Host, Interface, Platform } from '../inventory/model.ts';
 
 /** One of a lab host's network interfaces and the pair of virtual Ethernet ends that carries it. */
 export interface LabNic {
@@ -40,6 +40,8 @@ export interface LabManagement {
 export interface LabHost {
   name: string;
   managed: boolean;
+  /** The image that it starts from. */
+  platform: Platform;
   nics: LabNic[];
   management: LabManagement;
   /** MiB. */
@@ -61,7 +63,8 @@ export interface Layout {
 
 /** The management link's interface on every lab host; no inventory can use it. */
 export const MANAGEMENT = 'lab0';
-const MEMORY = 256;
+/** MiB: an ordinary host, and one with a JVM. */
+const MEMORY = { host: 256, application: 768 } as const;
 const MOST_HOSTS = 250;
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -77,12 +80,18 @@ function shape(host: Host): unknown {
   return {
     name: host.name,
     managed: host.managed,
+    platform: host.platform,
     interfaces: host.interfaces.map((nic) => ({
       name: nic.name,
       segment: nic.segment,
       ...(host.managed ? {} : { addresses: nic.addresses, gateways: nic.gateways, routes: nic.routes }),
     })),
   };
+}
+
+function memoryOf(cluster: Cluster, host: Host): number {
+  const runs = cluster.applications.some((application) => application.hosts.includes(host.name));
+  return runs ? MEMORY.application : MEMORY.host;
 }
 
 const hex = (value: number): string => value.toString(16).padStart(2, '0');
@@ -115,7 +124,8 @@ export function layout(cluster: Cluster): Layout {
     return {
       name: host.name,
       managed: host.managed,
-      memory: MEMORY,
+      platform: 'debian',
+      memory: memoryOf(cluster, host),
       nics: host.interfaces.map((nic, at): LabNic => {
         if (nic.name === MANAGEMENT) throw reservedName(cluster, host);
         return {

@@ -32,7 +32,7 @@ export type Reply = { ok: true; hosts: MachineStatus[] } | { ok: false; what: st
 export interface LabFile {
   version: 1;
   layout: import('./layout.ts').Layout;
-  image: import('./image.ts').Image;
+  images: Partial<Record<import('../inventory/model.ts').Platform, import('./image.ts').Image>>;
   linux: string;
   socket: string;
   /** PATH and LD_LIBRARY_PATH for the programs that it runs. */

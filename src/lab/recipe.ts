@@ -1,7 +1,29 @@
 import { createHash } from 'node:crypto';
+import type { Platform } from '../inventory/model.ts';
+
+/** What an image is made of, beside the packages' own content and the kernel's modules. */
+export interface Recipe {
+  platform: Platform;
+  /** What the image has from the start. */
+  packages: readonly string[];
+  /** Shell, run by mmdebstrap with the image's folder as $1: leaves what hosts can install in /srv/packages there. */
+  hook: string;
+  /** Files beyond the packages. */
+  files: readonly RecipeFile[];
+  /** Symbolic links beyond the packages: [path, target]. */
+  links: readonly (readonly [string, string])[];
+  /** Files that the packages bring and the image goes without. */
+  removed: readonly string[];
+}
+
+export interface RecipeFile {
+  path: string;
+  content: string;
+  mode: number;
+}
 
 /** What every lab host has from the start: an ordinary small server with systemd, NetworkManager and SSH. */
-export const BASE_PACKAGES = [
+const BASE_PACKAGES = [
   'systemd',
   'systemd-sysv',
   'dbus',
@@ -14,22 +36,32 @@ export const BASE_PACKAGES = [
   'kmod',
   'procps',
   'sudo',
+  'tcpdump',
 ];
 
 /** What hosts can install, with all that it depends on: they stand on a disk of their own as a package source. */
-export const OFFERED_PACKAGES = [
+const OFFERED_PACKAGES = [
+  // The director.
   'ipvsadm',
+  'keepalived',
+  // What answers: web servers, proxies, a name server, applications.
   'nginx',
   'nginx-light',
-  'keepalived',
+  'apache2',
+  'dnsmasq',
+  'tomcat10',
+  // The release's Java, which is openjdk-17-jre-headless on Debian 12.
+  'default-jre-headless',
+  // Firewalls and what looks into them.
+  'firewalld',
   'nftables',
+  'iptables',
   'arptables',
   'conntrack',
-  'iptables',
-  'iputils-arping',
-  'tcpdump',
-  'ethtool',
+  // The rest of a server.
   'chrony',
+  'iputils-arping',
+  'ethtool',
 ];
 
 // Units that a machine of a few minutes' life has no use for; each costs every boot time on every host.
@@ -139,8 +171,7 @@ const wants = (unit: string, target: string): [string, string] => [
   `/etc/systemd/system/${unit}`,
 ];
 
-/** The files that the image has beyond its packages. */
-export const FILES: readonly { path: string; content: string; mode: number }[] = [
+const FILES: readonly RecipeFile[] = [
   { path: '/usr/lib/lvsctl-lab/configure', content: CONFIGURE, mode: 0o755 },
   { path: '/usr/lib/lvsctl-lab/announce', content: ANNOUNCE, mode: 0o755 },
   { path: '/etc/systemd/system/lvsctl-lab-configure.service', content: CONFIGURE_UNIT, mode: 0o644 },
@@ -149,21 +180,19 @@ export const FILES: readonly { path: string; content: string; mode: number }[] =
   { path: '/etc/systemd/journald.conf.d/lab.conf', content: '[Journal]\nStorage=volatile\n', mode: 0o644 },
   { path: '/etc/ssh/sshd_config.d/lab.conf', content: SSHD, mode: 0o644 },
   { path: '/etc/NetworkManager/conf.d/lab.conf', content: NETWORK_MANAGER, mode: 0o644 },
-  { path: '/etc/apt/sources.list', content: 'deb [trusted=yes] file:/srv/packages ./\n', mode: 0o644 },
   { path: '/etc/fstab', content: '', mode: 0o644 },
   { path: '/etc/machine-id', content: '', mode: 0o444 },
 ];
 
-/** The symbolic links that the image has beyond its packages: [path, target]. */
-export const LINKS: readonly (readonly [string, string])[] = [
+const LINKS: readonly (readonly [string, string])[] = [
   ...MASKED.map((unit) => [`/etc/systemd/system/${unit}`, '/dev/null'] as const),
   ['/etc/systemd/system/default.target', '/lib/systemd/system/multi-user.target'],
   wants('lvsctl-lab-configure.service', 'sysinit.target'),
   wants('lvsctl-lab-announce.service', 'multi-user.target'),
 ];
 
-/** Files that the packages bring and the image goes without: keys are the lab's, /etc/hostname the host's. */
-export const REMOVED: readonly string[] = [
+// Keys are the lab's, /etc/hostname the host's.
+const REMOVED: readonly string[] = [
   '/etc/hostname',
   '/etc/ssh/ssh_host_ecdsa_key',
   '/etc/ssh/ssh_host_ecdsa_key.pub',
@@ -177,11 +206,16 @@ export const REMOVED: readonly string[] = [
   '/etc/resolv.conf',
 ];
 
-/**
+/** Every image's parts. */
+export const COMMON = { packages: BASE_PACKAGES, files: FILES, links: LINKS, removed: REMOVED } as const;
+
+const DEBIAN_SOURCE = 'deb [trusted=yes] file:/srv/packages ./';
+
+/*
  * Downloads what hosts can install, indexes it, and makes it the image's only package source, its lists up to date.
- * Run by mmdebstrap with the image's folder as $1. The download resolves against what the image has installed.
+ * The download resolves against what the image has installed.
  */
-export const OFFER_HOOK = `set -eu
+const OFFER = `set -eu
 rm -f "$1"/var/cache/apt/archives/*.deb
 APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes --no-install-recommends --download-only install ${OFFERED_PACKAGES.join(' ')} >/dev/null
 mkdir -p "$1/srv/packages"
@@ -194,12 +228,22 @@ done > Packages
 cd /
 rm -rf "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* "$1"/var/lib/apt/lists
 mkdir -p "$1"/var/lib/apt/lists/partial
-echo 'deb [trusted=yes] file:/srv/packages ./' > "$1/etc/apt/sources.list"
+echo '${DEBIAN_SOURCE}' > "$1/etc/apt/sources.list"
 chroot "$1" apt-get -o APT::Sandbox::User=root update >/dev/null
 `;
 
+/** The machine's own Debian or Ubuntu release. */
+export const DEBIAN: Recipe = {
+  platform: 'debian',
+  ...COMMON,
+  files: [...FILES, { path: '/etc/apt/sources.list', content: `${DEBIAN_SOURCE}\n`, mode: 0o644 }],
+  hook: OFFER,
+};
+
 /** What the image's content follows from, besides the package archive: a cached image of the same hash can be used. */
-export function recipeHash(release: { codename: string; kernel: string }): string {
-  const recipe = { version: 1, release, BASE_PACKAGES, OFFERED_PACKAGES, FILES, LINKS, REMOVED, OFFER_HOOK };
-  return createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 16);
+export function recipeHash(recipe: Recipe, release: { codename: string; kernel: string }): string {
+  return createHash('sha256')
+    .update(JSON.stringify({ version: 2, release, recipe }))
+    .digest('hex')
+    .slice(0, 16);
 }

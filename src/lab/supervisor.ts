@@ -32,10 +32,12 @@ export async function main(folder: string): Promise<void> {
     for (const watcher of watchers) reply(watcher, { ok: true, hosts: hosts() });
   };
   for (const host of lab.layout.hosts) {
+    const image = lab.images[host.platform];
+    if (image === undefined) throw new Error(`no image for ${host.name}`);
     const disks = {
       cow: join(memory, `${host.name}.cow`),
-      base: lab.image.base,
-      packages: lab.image.packages,
+      base: image.base,
+      packages: image.packages,
       config: join(folder, `${host.name}.tar`),
       run: join(memory, 'run'),
     };

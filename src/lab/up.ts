@@ -15,6 +15,7 @@ import { withLock } from './lock.ts';
 import { cacheFolder, labFolder, selfCommand, socketPath } from './paths.ts';
 import type { OnProgress } from './progress.ts';
 import type { LabFile, MachineStatus } from './protocol.ts';
+import { RECIPES } from './recipes.ts';
 import { interrupted, run } from './run.ts';
 import { findTools, type Tools } from './tools.ts';
 
@@ -70,11 +71,14 @@ export async function labUp(cluster: Cluster, options: LabUpOptions = {}): Promi
       onProgress?.({ phase: 'check', text: 'checking what this machine allows' });
       await checkNamespaces(tools, signal);
       const parallel = parallelStarts(plan, await availableMemory());
-      const image = await ensureImage(cache, tools, common);
+      const images: LabFile['images'] = {};
+      for (const platform of new Set(plan.hosts.map((host) => host.platform))) {
+        images[platform] = await ensureImage(cache, tools, RECIPES[platform], common);
+      }
       const file: LabFile = {
         version: 1,
         layout: plan,
-        image,
+        images,
         linux: tools.linux,
         socket: socketPath(folder),
         env: environmentOf(tools),

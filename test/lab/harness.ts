@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Cluster, Host } from '../../src/inventory/model.ts';
 import { type Lab, labDown, labUp } from '../../src/lab/index.ts';
-import { cluster } from './cluster.ts';
+import { cluster } from './hosts.ts';
 
 /** A lab for one test file. It ends with the test's process, whatever happens to that. */
 export interface TestLab {

@@ -4,8 +4,8 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { labDown, labFind, labUp } from '../../src/lab/index.ts';
-import { cluster, host, nic } from './cluster.ts';
 import { commandLine, networksOf, startLab, type TestLab } from './harness.ts';
+import { cluster, host, nic } from './hosts.ts';
 
 /** Two real kernels on one wire: `a` is managed, `b` isn't. */
 let test: TestLab;

@@ -4,7 +4,7 @@ import { loadCluster } from '../../src/inventory/index.ts';
 import { firstProfile, guestFiles, kernelArguments, links } from '../../src/lab/guest.ts';
 import { layout } from '../../src/lab/layout.ts';
 import { wires } from '../../src/lab/network.ts';
-import { cluster, host, nic } from './cluster.ts';
+import { cluster, host, nic } from './hosts.ts';
 
 const seed = () => layout(loadCluster([new URL('../../inventories/dr-wrr.yaml', import.meta.url).pathname]));
 
@@ -111,6 +111,15 @@ describe('fingerprint', () => {
     expect(of(host('a', [nic('eth0', 's', ['10.0.0.2/24'])], false))).not.toBe(
       of(host('a', [nic('eth0', 's', ['10.0.0.3/24'])], false)),
     );
+  });
+});
+
+describe('memory', () => {
+  it('is more where an application runs', () => {
+    const application = { software: 'tomcat', source: { type: 'package' }, port: 8080, pages: [] } as const;
+    const applications = [{ ...application, name: 'shop', hosts: ['b'], pages: [] }];
+    const made = layout(cluster('/x', [host('a', []), host('b', [])], { applications }));
+    expect(made.hosts.map((each) => each.memory)).toEqual([256, 768]);
   });
 });
 

@@ -12,11 +12,11 @@ import { ownerCommands } from '../../src/lab/image.ts';
 import { layout } from '../../src/lab/layout.ts';
 import { withLock } from '../../src/lab/lock.ts';
 import { socketPath } from '../../src/lab/paths.ts';
-import { recipeHash } from '../../src/lab/recipe.ts';
+import { DEBIAN, recipeHash } from '../../src/lab/recipe.ts';
 import { run } from '../../src/lab/run.ts';
 import { quoted } from '../../src/lab/shell.ts';
 import { readLine } from '../../src/lab/wire.ts';
-import { cluster, host } from './cluster.ts';
+import { cluster, host } from './hosts.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -51,7 +51,7 @@ describe('package sources', () => {
   });
   it.each([
     ['I: extracting archives...', 'extracting archives...'],
-    ["I: running --customize-hook in shell: sh -c 'set -eu", 'downloading what hosts will be able to install'],
+    ["I: running --customize-hook in shell: sh -c 'set -eu", 'gathering what hosts will be able to install'],
     ['I: automatically chosen mode: unshare', undefined],
     ['W: something', undefined],
   ])('%s', (line, shown) => {
@@ -122,12 +122,12 @@ describe('what this machine has to have', () => {
   });
   it('builds another image for another release or kernel', () => {
     const hashes = [
-      recipeHash({ codename: 'bookworm', kernel: '6.1.1' }),
-      recipeHash({ codename: 'trixie', kernel: '6.1.1' }),
-      recipeHash({ codename: 'bookworm', kernel: '6.1.2' }),
+      recipeHash(DEBIAN, { codename: 'bookworm', kernel: '6.1.1' }),
+      recipeHash(DEBIAN, { codename: 'trixie', kernel: '6.1.1' }),
+      recipeHash(DEBIAN, { codename: 'bookworm', kernel: '6.1.2' }),
     ];
     expect(new Set(hashes).size).toBe(3);
-    expect(recipeHash({ codename: 'bookworm', kernel: '6.1.1' })).toBe(hashes[0]);
+    expect(recipeHash(DEBIAN, { codename: 'bookworm', kernel: '6.1.1' })).toBe(hashes[0]);
   });
 });
 

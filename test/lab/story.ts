@@ -1,7 +1,11 @@
-import { expect } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadCluster } from '../../src/inventory/index.ts';
 import { labUp } from '../../src/lab/index.ts';
 import { lvsctl, type Run } from '../cli/lvsctl.ts';
+import { type ClusterLab, type ClusterOptions, clusterUp, pending } from './cluster.ts';
+import { differences, LEFT_BY_PACKAGES, type Snapshot } from './snapshot.ts';
+
+export { eventsOf } from './cluster.ts';
 
 /** The built program, aimed at one inventory and its lab. */
 export interface Story {
@@ -31,13 +35,7 @@ export function tell(inventory: string): Story {
   return {
     run,
     on,
-    pending: async () => {
-      const result = await run('plan', '--lab', '--json', '--detailed-exitcode');
-      const found = eventsOf(result).find((each) => each.event === 'plan') as unknown as PlanEvent;
-      const changes = found.plan.steps.flatMap((step) => step.changes.map((change) => `${step.host}: ${change.key}`));
-      expect(result.code).toBe(changes.length > 0 ? 2 : 0);
-      return changes;
-    },
+    pending: () => pending(run),
     shares: async () => {
       const ask = 'n=0; while [ $n -lt 40 ]; do n=$((n+1)); curl -sS --max-time 3 http://20.20.20.20/ || exit 1; done';
       const counts: Record<string, number> = {};
@@ -47,11 +45,94 @@ export function tell(inventory: string): Story {
   };
 }
 
-interface PlanEvent {
-  plan: { steps: { host: string; changes: { key: string }[] }[] };
+/** One measure that the traffic needs: taken away on a host by hand, the traffic must fail. */
+export interface Twin {
+  /** What is taken away, e.g. `ARP suppression`. */
+  without: string;
+  host: string;
+  /** Shell that takes it away. */
+  take: string;
+  /** Shell that puts it back where an apply wouldn't. */
+  back?: string;
+  /** What must fail then; the story's traffic where nothing else is said. */
+  fails?: (cluster: ClusterLab) => Promise<void>;
 }
 
-/** The JSON lines of a run. */
-export function eventsOf(run: Run): { event: string }[] {
-  return run.out.split('\n').map((line) => JSON.parse(line));
+export interface ClusterStory extends ClusterOptions {
+  /** Asks for traffic and checks who answers whom; throws where it isn't as the inventory says. */
+  traffic: (cluster: ClusterLab) => Promise<void>;
+  twins?: readonly Twin[];
+  /** Whether it ends with `lvsctl destroy` and every host as it was. */
+  destroy?: boolean;
+  /** What `destroy` may leave besides what packages leave: patterns of `differences`' lines. */
+  leaves?: readonly RegExp[];
+  /** Further tests, after the apply and its traffic, before the power is cut. */
+  more?: (cluster: () => ClusterLab) => void;
+}
+
+const LONG = 400_000;
+
+/**
+ * The story of an inventory on real kernels: a plan with changes, apply, traffic, a plan without changes, each measure
+ * taken away and missed, a power cut of everything, traffic without a controller, and every host given back.
+ */
+export function clusterStory(story: ClusterStory): void {
+  const family = story.platform === undefined ? '' : ` (${story.platform})`;
+  describe(`${story.inventory}${family} on real kernels`, { timeout: LONG }, () => {
+    let cluster: ClusterLab;
+    let before: Record<string, Snapshot>;
+
+    beforeAll(async () => {
+      cluster = await clusterUp(story);
+      before = story.destroy === true ? await cluster.snapshots() : {};
+    }, 900_000);
+
+    afterAll(async () => {
+      await cluster?.down();
+    }, 120_000);
+
+    it('has changes at first, applies them, and then has none', async () => {
+      expect(await cluster.pending()).not.toEqual([]);
+      await cluster.apply();
+      expect(await cluster.pending()).toEqual([]);
+    });
+
+    it('answers as described', async () => {
+      await story.traffic(cluster);
+    });
+
+    story.more?.(() => cluster);
+
+    for (const twin of story.twins ?? []) {
+      it(`fails without ${twin.without}`, async () => {
+        await cluster.on(twin.host, twin.take);
+        const asked = (twin.fails ?? story.traffic)(cluster);
+        await expect(asked, `without ${twin.without} the traffic should have failed`).rejects.toThrow();
+        if (twin.back !== undefined) await cluster.on(twin.host, twin.back);
+        await cluster.apply();
+        await story.traffic(cluster);
+      });
+    }
+
+    it('comes back by itself after the power of all machines was cut', async () => {
+      await cluster.powerCut();
+      await story.traffic(cluster);
+      expect(await cluster.pending()).toEqual([]);
+    });
+
+    if (story.destroy === true) {
+      it('gives every host back', async () => {
+        const destroyed = await cluster.run('destroy', '--lab', '--yes');
+        expect(destroyed, `${destroyed.out}\n${destroyed.err}`).toMatchObject({ code: 0 });
+        const after = await cluster.snapshots();
+        const left = cluster.managed.flatMap((host) => {
+          const [was, is] = [before[host], after[host]];
+          if (was === undefined || is === undefined) throw new Error(`no snapshot of ${host}`);
+          const known = [...LEFT_BY_PACKAGES, ...(story.leaves ?? [])];
+          return differences(was, is, known).map((line) => `${host}: ${line}`);
+        });
+        expect(left).toEqual([]);
+      });
+    }
+  });
 }
