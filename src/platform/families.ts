@@ -9,6 +9,8 @@ export interface Family {
     rules: string;
     /** The unit's settings, where loading has to be asked for; mode 0644. */
     settings: string | null;
+    /** Whether the unit overwrites `rules` with the live table when it stops. */
+    savesOnStop: boolean;
   };
   nginx: {
     unit: string;
@@ -22,17 +24,22 @@ export interface Family {
 /**
  * debian: /etc/init.d/ipvsadm of Debian's ipvsadm reads /etc/default/ipvsadm and loads /etc/ipvsadm.rules only with
  * AUTO="true"; nginx.conf includes conf.d before sites-enabled, whose `default` listens as default_server.
- * rhel: ipvsadm.service loads /etc/sysconfig/ipvsadm whenever it starts.
+ * rhel: ipvsadm.service loads /etc/sysconfig/ipvsadm whenever it starts, and writes the table over it when it stops.
  */
 export const FAMILIES: Readonly<Record<Platform, Family>> = {
   debian: {
     packages: { ipvsadm: 'ipvsadm', nginx: 'nginx' },
-    ipvsadm: { unit: 'ipvsadm.service', rules: '/etc/ipvsadm.rules', settings: '/etc/default/ipvsadm' },
+    ipvsadm: {
+      unit: 'ipvsadm.service',
+      rules: '/etc/ipvsadm.rules',
+      settings: '/etc/default/ipvsadm',
+      savesOnStop: false,
+    },
     nginx: { unit: 'nginx.service', include: '/etc/nginx/conf.d', defaultSite: '/etc/nginx/sites-enabled/default' },
   },
   rhel: {
     packages: { ipvsadm: 'ipvsadm', nginx: 'nginx' },
-    ipvsadm: { unit: 'ipvsadm.service', rules: '/etc/sysconfig/ipvsadm', settings: null },
+    ipvsadm: { unit: 'ipvsadm.service', rules: '/etc/sysconfig/ipvsadm', settings: null, savesOnStop: true },
     nginx: { unit: 'nginx.service', include: '/etc/nginx/conf.d', defaultSite: null },
   },
 };

@@ -1,27 +1,35 @@
 import type { Facts } from '../platform/facts.ts';
+import { arptablesKind } from './arptables.ts';
 import { connectionKind } from './connection.ts';
 import { fileKind } from './file.ts';
 import { firewallKind } from './firewall.ts';
 import { ipvsKind } from './ipvs.ts';
+import { ipvsTimeoutsKind } from './ipvs-timeouts.ts';
 import type { Change, Kept, Kind, Recorded, Refusal, Undoing } from './kind.ts';
 import { moduleKind } from './module.ts';
+import { neighbourKind } from './neighbour.ts';
 import { packageKind } from './package.ts';
 import type { Resource } from './resource.ts';
 import { serviceKind } from './service.ts';
 import { sysctlKind } from './sysctl.ts';
+import { tunnelKind } from './tunnel.ts';
 
 export { holds } from './holds.ts';
 export { keyOf } from './key.ts';
 export type {
+  ArptablesResource,
   ConnectionResource,
   FileResource,
   FirewallResource,
   IpvsResource,
+  IpvsTimeoutsResource,
   ModuleResource,
+  NeighbourResource,
   PackageResource,
   Resource,
   ServiceResource,
   SysctlResource,
+  TunnelResource,
 } from './resource.ts';
 
 /**
@@ -31,11 +39,15 @@ export type {
 export const kinds: { readonly [K in Resource['kind']]: Kind<Resource, unknown> } = {
   package: packageKind,
   module: moduleKind,
+  tunnel: tunnelKind,
   sysctl: sysctlKind,
   file: fileKind,
+  arptables: arptablesKind,
   connection: connectionKind,
+  neighbour: neighbourKind,
   firewall: firewallKind,
   ipvs: ipvsKind,
+  ipvs_timeouts: ipvsTimeoutsKind,
   service: serviceKind,
 };
 

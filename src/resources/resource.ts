@@ -1,21 +1,29 @@
+import type { ArptablesResource } from './arptables.ts';
 import type { ConnectionResource } from './connection.ts';
 import type { FileResource } from './file.ts';
 import type { FirewallResource } from './firewall.ts';
 import type { IpvsResource } from './ipvs.ts';
+import type { IpvsTimeoutsResource } from './ipvs-timeouts.ts';
 import type { ModuleResource } from './module.ts';
+import type { NeighbourResource } from './neighbour.ts';
 import type { PackageResource } from './package.ts';
 import type { ServiceResource } from './service.ts';
 import type { SysctlResource } from './sysctl.ts';
+import type { TunnelResource } from './tunnel.ts';
 
 export type {
+  ArptablesResource,
   ConnectionResource,
   FileResource,
   FirewallResource,
   IpvsResource,
+  IpvsTimeoutsResource,
   ModuleResource,
+  NeighbourResource,
   PackageResource,
   ServiceResource,
   SysctlResource,
+  TunnelResource,
 };
 
 /** Everything that a host can be asked to have. */
@@ -23,8 +31,12 @@ export type Resource =
   | PackageResource
   | ModuleResource
   | SysctlResource
+  | TunnelResource
   | FileResource
+  | ArptablesResource
   | ConnectionResource
+  | NeighbourResource
   | FirewallResource
   | IpvsResource
+  | IpvsTimeoutsResource
   | ServiceResource;

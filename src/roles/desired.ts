@@ -48,10 +48,14 @@ const KINDS = [
   'package',
   'file',
   'module',
+  'tunnel',
   'sysctl',
+  'arptables',
   'connection',
+  'neighbour',
   'firewall',
   'ipvs',
+  'ipvs_timeouts',
   'service',
 ] as const satisfies Resource['kind'][];
 

@@ -1,6 +1,8 @@
 import { sha256 } from '../../src/resources/file.ts';
 import { keyOf, type Resource } from '../../src/resources/index.ts';
-import type { IpvsDestination, IpvsState } from '../../src/resources/ipvs.ts';
+import type { IpvsState } from '../../src/resources/ipvs.ts';
+import { type IpvsDestination, type IpvsForwarding, matchWords } from '../../src/resources/ipvs-table.ts';
+import type { IpvsTimeouts } from '../../src/resources/ipvs-timeouts.ts';
 import type { FileState, Op } from '../../src/resources/kind.ts';
 import { type ServiceState, serviceKind } from '../../src/resources/service.ts';
 
@@ -13,6 +15,7 @@ export interface Model {
   files: Map<string, Extract<FileState, { type: 'file' }>>;
   /** `-t 20.20.20.20:80` → service. */
   table: Map<string, NonNullable<IpvsState>>;
+  timeouts: IpvsTimeouts | null;
   units: Map<string, ServiceState>;
 }
 
@@ -43,6 +46,9 @@ export function applyOp(model: Model, op: Op): void {
       return;
     case 'ipvs':
       ipvsadm(model.table, op.args);
+      return;
+    case 'ipvs_timeouts':
+      model.timeouts = { tcp: Number(first), tcpFin: Number(second), udp: Number(third) };
       return;
     case 'service_enable':
     case 'service_disable':
@@ -79,8 +85,10 @@ function unit(model: Model, name: string): ServiceState {
 }
 
 function ipvsadm(table: Model['table'], args: readonly string[]): void {
-  const [command, protocol, service, ...rest] = args;
-  const key = `${protocol} ${service}`;
+  const words = args[3] === '-6' ? 4 : 3;
+  const [command] = args;
+  const key = args.slice(1, words).join(' ');
+  const rest = args.slice(words);
   const found = table.get(key);
   const value = (flag: string) => rest[rest.indexOf(flag) + 1] ?? '';
   if (command === '-A') {
@@ -95,12 +103,28 @@ function ipvsadm(table: Model['table'], args: readonly string[]): void {
     const [, address = '', port = ''] = /^(.*):(\d+)$/.exec(value('-r')) ?? [];
     const at = found.destinations.findIndex((each) => each.address === address && each.port === Number(port));
     if ((command === '-a') === at >= 0) throw new Error(`${command}: destination ${at < 0 ? 'missing' : 'exists'}`);
-    const method: IpvsDestination['method'] = rest.includes('-m') ? 'masq' : rest.includes('-i') ? 'tunnel' : 'gate';
-    const made = { address, port: Number(port), method, weight: Number(value('-w')) };
+    const limit = (flag: string) => (rest.includes(flag) ? Number(value(flag)) : 0);
+    const made: IpvsDestination = {
+      ...forwarding(rest),
+      address,
+      port: Number(port),
+      weight: Number(value('-w')),
+      upper: limit('-x'),
+      lower: limit('-y'),
+    };
     found.destinations = found.destinations.filter((_, index) => index !== at);
     if (command !== '-d') found.destinations.push(made);
     found.destinations.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.port - b.port));
   }
+}
+
+/** The tunnel's type and port alone: what the tests' resources vary. */
+function forwarding(words: readonly string[]): IpvsForwarding {
+  if (words.includes('-m')) return { method: 'masq' };
+  if (!words.includes('-i')) return { method: 'gate' };
+  if (!words.includes('--tun-type')) return { method: 'tunnel', tunnel: { type: 'ipip' } };
+  const port = Number(words[words.indexOf('--tun-port') + 1]);
+  return { method: 'tunnel', tunnel: { type: 'gue', port, checksum: 'none' } };
 }
 
 /** What an observation of the model gives for one resource. */
@@ -115,9 +139,11 @@ export function stateOf(model: Model, resource: Resource): unknown {
     case 'file':
       return model.files.get(resource.path) ?? { type: 'absent' };
     case 'ipvs': {
-      const state = model.table.get(`-t ${resource.address}:${resource.port}`);
+      const state = model.table.get(matchWords(resource).join(' '));
       return state === undefined ? null : structuredClone(state);
     }
+    case 'ipvs_timeouts':
+      return model.timeouts;
     case 'service':
       return structuredClone(unit(model, resource.unit));
     case 'connection':

@@ -9,19 +9,31 @@ import {
   type Resource,
   type ServiceResource,
 } from '../../src/resources/index.ts';
-import type { IpvsState } from '../../src/resources/ipvs.ts';
+import type { IpvsDestination, IpvsForwarding, IpvsService } from '../../src/resources/ipvs-table.ts';
 import { DEBIAN } from './facts.ts';
 import { applyOp, type Model, record, stateOf } from './model.ts';
 
 const address = fc.constantFrom('30.30.30.30', '30.30.30.40', '30.30.30.50');
 const port = fc.constantFrom(80, 443);
+const forwarding = fc.constantFrom<IpvsForwarding[]>(
+  { method: 'gate' },
+  { method: 'masq' },
+  { method: 'tunnel', tunnel: { type: 'ipip' } },
+  { method: 'tunnel', tunnel: { type: 'gue', port: 6080, checksum: 'none' } },
+);
 const destinations = fc.uniqueArray(
-  fc.record({
-    address,
-    port,
-    method: fc.constantFrom('gate' as const, 'masq' as const, 'tunnel' as const),
-    weight: fc.integer({ min: 0, max: 2 }),
-  }),
+  fc
+    .tuple(
+      fc.record({
+        address,
+        port,
+        weight: fc.integer({ min: 0, max: 2 }),
+        upper: fc.constantFrom(0, 2),
+        lower: fc.constantFrom(0, 1),
+      }),
+      forwarding,
+    )
+    .map(([place, how]): IpvsDestination => ({ ...place, ...how })),
   { selector: (each) => `${each.address}:${each.port}`, maxLength: 5 },
 );
 const definition = {
@@ -35,14 +47,23 @@ const vip = {
   address: fc.constant('20.20.20.20'),
   port,
 };
+const marked = {
+  kind: fc.constant('ipvs' as const),
+  protocol: fc.constant('fwmark' as const),
+  mark: fc.constant(7),
+  family: fc.constantFrom(4 as const, 6 as const),
+};
 const ipvs: fc.Arbitrary<IpvsResource> = fc.oneof(
   fc.record({ ...vip, state: fc.constant('present' as const), ...definition }),
   fc.record({ ...vip, state: fc.constant('absent' as const) }),
+  fc.record({ ...marked, state: fc.constant('present' as const), ...definition }),
+  fc.record({ ...marked, state: fc.constant('absent' as const) }),
 );
 const text = fc.constantFrom('', 'a\n', 'ü');
 const mode = fc.constantFrom('0644', '0600');
 const owner = fc.constantFrom('root', 'www-data');
 const file = { kind: fc.constant('file' as const), path: fc.constantFrom('/etc/a', '/etc/b') };
+const seconds = fc.constantFrom(60, 300);
 const maybe = fc.constantFrom(true, false, null);
 
 const anyResource = fc.oneof(
@@ -57,6 +78,7 @@ const anyResource = fc.oneof(
   fc.record({ ...file, state: fc.constant('present' as const), content: text, owner, group: owner, mode }),
   fc.record({ ...file, state: fc.constant('absent' as const) }),
   ipvs,
+  fc.record({ kind: fc.constant('ipvs_timeouts' as const), tcp: seconds, tcpFin: seconds, udp: seconds }),
   fc.record({
     kind: fc.constant('service' as const),
     unit: fc.constantFrom('nginx.service', 'x.service'),
@@ -86,9 +108,10 @@ const anyModel = fc.record({
     .map(sorted)
     .chain((state) =>
       fc
-        .subarray(['-t 20.20.20.20:80', '-t 20.20.20.20:443'])
+        .subarray(['-t 20.20.20.20:80', '-t 20.20.20.20:443', '-f 7', '-f 7 -6'])
         .map((keys) => new Map(keys.map((key) => [key, structuredClone(state)]))),
     ),
+  timeouts: fc.option(fc.record({ tcp: seconds, tcpFin: seconds, udp: seconds })),
   units: fc
     .record({
       load: fc.constant('loaded'),
@@ -102,7 +125,7 @@ const anyModel = fc.record({
 
 const model = anyModel.map((value): Model => structuredClone(value));
 
-function sorted(state: NonNullable<IpvsState>): NonNullable<IpvsState> {
+function sorted(state: IpvsService): IpvsService {
   const key = (each: { address: string; port: number }) => `${each.address} ${String(each.port).padStart(5)}`;
   return structuredClone({
     ...state,
@@ -148,8 +171,8 @@ test('IPVS: as few commands as differences, adding before deleting, never a flus
         expect(commands).toEqual(['-D']);
         return;
       }
-      const line = ({ address, port, method, weight }: (typeof observed.destinations)[number]) =>
-        `${address}:${port} ${method} ${weight}`;
+      const line = ({ address, port, weight, upper, lower, ...how }: IpvsDestination) =>
+        `${address}:${port} ${weight} ${upper} ${lower} ${JSON.stringify(how)}`;
       const before = new Set(observed.destinations.map(line));
       const after = new Set(each.destinations.map(line));
       const places = new Set(
