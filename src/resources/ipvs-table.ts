@@ -175,9 +175,9 @@ function addService(table: IpvsTable, name: string, words: readonly string[]): v
 }
 
 function addDestination(service: IpvsService | undefined, words: readonly string[]): void {
-  const place = parseEndpoint(valueOf(words, '-r'));
+  const place = parseEndpoint(wordAfter(words, '-r'));
   if (place === undefined) return;
-  const weight = Number(valueOf(words, '-w'));
+  const weight = Number(wordAfter(words, '-w'));
   service?.destinations.push({ ...place, ...parseForwarding(words), weight, upper: 0, lower: 0 });
 }
 
@@ -190,11 +190,11 @@ function parseForwarding(words: readonly string[]): IpvsForwarding {
   if (words.includes('-m')) return { method: 'masq' };
   if (!words.includes('-i')) return { method: 'gate' };
   const checksum = words.includes('--tun-csum') ? 'csum' : 'none';
-  switch (valueOf(words, '--tun-type')) {
+  switch (wordAfter(words, '--tun-type')) {
     case 'gre':
       return { method: 'tunnel', tunnel: { type: 'gre', checksum } };
     case 'gue': {
-      const port = Number(valueOf(words, '--tun-port'));
+      const port = Number(wordAfter(words, '--tun-port'));
       const remote = words.includes('--tun-remcsum');
       return { method: 'tunnel', tunnel: { type: 'gue', port, checksum: remote ? 'remcsum' : checksum } };
     }
@@ -203,7 +203,7 @@ function parseForwarding(words: readonly string[]): IpvsForwarding {
   }
 }
 
-function valueOf(words: readonly string[], flag: string): string {
+function wordAfter(words: readonly string[], flag: string): string {
   const at = words.indexOf(flag);
   return at < 0 ? '' : (words[at + 1] ?? '');
 }

@@ -308,7 +308,7 @@ case "$*" in *update) touch "$LVSCTL_ROOT/updated" ;; esac
     ]);
     const [flush] = await execute(here(shell), [{ name: 'ipvs', args: ['-C'] }]);
     expect(flush).toMatchObject({ status: 'failed', output: 'ipvsadm -C is refused' });
-    expect(readFileSync(join(root, 'log'), 'utf8')).toBe('-Sn\n');
+    expect(readFileSync(join(root, 'log'), 'utf8')).toBe('-Sn\n-Ln --thresholds\n');
   });
 
   test('IPVS: what is to be added and is there already, unread while ipvsadm was missing, is edited', async () => {
