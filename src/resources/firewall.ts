@@ -185,7 +185,7 @@ op_firewall_firewalld() {
   scope=$2
   as=$3
   shift 3
-  case $scope $as in
+  case "$scope $as" in
     'runtime rich') set -- '' .zone "\${verb}RichRule" "$@" ;;
     'permanent rich')
       path=$(firewalld_call /config .config getZoneByName s "$1")
@@ -199,7 +199,7 @@ op_firewall_firewalld() {
   scope_of=$2
   method=$3
   shift 3
-  case $scope $as $verb in
+  case "$scope $as $verb" in
     'runtime rich add') set -- ssi "$1" "$2" 0 ;;
     'runtime rich remove') set -- ss "$1" "$2" ;;
     'permanent rich'*) set -- s "$1" ;;
@@ -212,7 +212,7 @@ op_firewall_firewalld() {
       ;;
   esac
   output=$(firewalld_call "$path" "$scope_of" "$method" "$@") && return 0
-  case $verb:$output in
+  case "$verb:$output" in
     add:*ALREADY_ENABLED* | remove:*NOT_ENABLED*) return 0 ;;
   esac
   printf '%s\n' "$output"
