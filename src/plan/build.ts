@@ -13,7 +13,7 @@ import {
   type StagedResource,
 } from './manifest.ts';
 import { orderSteps, type Staged } from './order.ts';
-import { PLAN_VERSION, type Plan, type PlannedHost, type Step, type Warning } from './plan.ts';
+import { PLAN_VERSION, type Plan, type PlannedChange, type PlannedHost, type Step, type Warning } from './plan.ts';
 
 /** A host that was read: what it is, what it shall have, what it has. */
 export interface SeenHost {
@@ -78,7 +78,7 @@ export function buildPlan(
     lab: context.lab,
     hosts,
     unseen: unseen.map(({ host, problems }) => ({ host: host.name, problems })),
-    steps: withRecords(orderSteps(staged), books),
+    steps: withChecks(withRecords(orderSteps(staged), books)),
     warnings,
   };
 }
@@ -159,4 +159,48 @@ function withRecords(steps: readonly Step[], books: ReadonlyMap<string, Book>): 
     ...between,
     ...[...books].flatMap(([host, { after }]) => record(host, 'remove', [last.get(host) ?? ''].filter(Boolean), after)),
   ];
+}
+
+/**
+ * Before anything but packages is changed on a host, programs check their new configuration there: what they refuse
+ * leaves the host as it was.
+ */
+function withChecks(steps: readonly Step[]): Step[] {
+  const checks = new Map<string, Op[]>();
+  for (const host of new Set(steps.map((step) => step.host))) {
+    const ops = checkOps(steps.filter((step) => step.host === host).flatMap((step) => step.changes));
+    if (ops.length > 0) checks.set(host, ops);
+  }
+  const packages = new Set(steps.filter(installs).map((step) => step.host));
+  const given = new Set<string>();
+  return steps.map((step) => {
+    const ops = checks.get(step.host);
+    const here = packages.has(step.host) ? installs(step) : step.stage === 'record';
+    if (ops === undefined || !here || given.has(step.host)) return step;
+    given.add(step.host);
+    return { ...step, ops: step.stage === 'record' ? [...ops, ...step.ops] : [...step.ops, ...ops] };
+  });
+}
+
+function installs(step: Step): boolean {
+  return step.stage === 'packages' && step.direction === 'add';
+}
+
+function checkOps(changes: readonly PlannedChange[]): Op[] {
+  const files = changes.flatMap(({ resource, direction }) =>
+    resource.kind === 'file' &&
+    resource.state === 'present' &&
+    resource.validate !== undefined &&
+    direction !== 'remove'
+      ? [{ ...resource, validate: resource.validate }]
+      : [],
+  );
+  return [...new Set(files.map(({ validate }) => validate))].flatMap((validator) => [
+    ...files
+      .filter(({ validate }) => validate === validator)
+      .map(({ path, owner, group, mode, content }): Op => {
+        return { name: 'file_try', args: [path, owner, group, mode], input: content };
+      }),
+    { name: 'file_check', args: [validator] },
+  ]);
 }

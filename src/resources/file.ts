@@ -3,6 +3,7 @@ import { changedSince, holds, isRecord } from './holds.ts';
 import { keyOf } from './key.ts';
 import type { Change, FileState, Kind, Op, Shown } from './kind.ts';
 import { sh } from './sh.ts';
+import { VALIDATOR_OPS, VALIDATORS, type Validator } from './validators.ts';
 
 /** A regular file with these bytes, owner and mode; no file at all; or what was there before lvsctl replaced it. */
 export type FileResource =
@@ -16,6 +17,8 @@ export type FileResource =
       group: string;
       /** Octal with leading zero, e.g. `0644`. */
       mode: string;
+      /** Checks it, together with all others of its kind that change, before anything is changed on the host. */
+      validate?: Validator;
     }
   | { kind: 'file'; path: string; state: 'absent' }
   /** `was` is a file, of whose bytes the host keeps a copy, or a symbolic link. */
@@ -30,8 +33,8 @@ export const CONTENT_LIMIT = 1024 * 1024;
 /** Files: one `sha256sum` and one `stat` for all of them, content only where it isn't the wanted one. */
 export const fileKind: Kind<FileResource, FileState> = {
   kind: 'file',
-  ops: ['file_put', 'file_remove', 'file_restore', 'file_link'],
-  shell: sh`
+  ops: ['file_put', 'file_remove', 'file_restore', 'file_link', ...VALIDATOR_OPS],
+  shell: `${VALIDATORS}${sh`
 observe_file() {
   cd "$R/" || return 1
   oldifs=$IFS
@@ -42,7 +45,7 @@ observe_file() {
   regular=
   wanted=
   while [ $# -gt 0 ]; do
-    if [ -L ".$1" ]; then found="\${found}other symlink .$1$nltarget $(readlink ".$1")$nl"
+    if [ -L ".$1" ]; then found="\${found}other symlink .$1\${nl}target $(readlink ".$1")$nl"
     elif [ -f ".$1" ]; then
       regular=$regular.$1$nl
       wanted=$wanted$1$nl$2$nl
@@ -98,7 +101,7 @@ op_file_link() {
   place "$1" || return 1
   ln -s "$2" "$staged" && mv -fT "$staged" "$R$1"
 }
-`,
+`}`,
   undo({ resource: { path }, before }) {
     if (before === undefined) return undefined;
     if (isRecord(before) && before.type === 'absent') return { kind: 'file', path, state: 'absent' };
