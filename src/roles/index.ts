@@ -11,12 +11,13 @@ import { extras } from './extras.ts';
 import { moduleResources, sysctlResources } from './kernel.ts';
 import { realServer } from './real-server.ts';
 import { router } from './router.ts';
+import { tunnels } from './tunnels.ts';
 import { webServer } from './web-server.ts';
 
 export type { Desired } from './desired.ts';
 
 /** What a host can be. A new role is one file and a line here. */
-const ROLES: readonly ((question: Question) => Part)[] = [router, realServer, director, webServer, extras];
+const ROLES: readonly ((question: Question) => Part)[] = [router, realServer, tunnels, director, webServer, extras];
 
 /**
  * Everything that a host is to have, in order, each key once. Pure but for reading the templates.

@@ -1,0 +1,52 @@
+import { holds } from '../inventory/addresses.ts';
+import { realServersOf } from '../inventory/derived.ts';
+import type { Cluster, Host, Interface, Service } from '../inventory/model.ts';
+
+type Vip = Service['vips'][number];
+
+/**
+ * The interface of a director that holds a VIP, and whether the VIP is the director's own address there, which needs
+ * no other. Else, the first of: the interface in the VIP's network; in dr mode the one on the real servers' segment,
+ * from which requests go on; the one with the default gateway, where requests come from; the one towards the real
+ * servers. Pure.
+ */
+export function vipInterface(
+  cluster: Cluster,
+  host: Host,
+  service: Service,
+  vip: Vip,
+): { at: Interface; own: boolean } | undefined {
+  const own = host.interfaces.find((one) => one.addresses.some(({ address }) => address === vip.address));
+  if (own !== undefined) return { at: own, own: true };
+  const [first] = host.interfaces;
+  const facing = facingInterface(cluster, host, service);
+  const at =
+    host.interfaces.find((one) => one.addresses.some((address) => holds(address, vip))) ??
+    (service.mode === 'dr' ? facing : undefined) ??
+    host.interfaces.find(({ gateways }) => gateways[vip.family === 4 ? 'v4' : 'v6'] !== undefined) ??
+    facing ??
+    first;
+  return at && { at, own: false };
+}
+
+/** The interface of a director on a segment of the service's real servers; undefined where a router is between. Pure. */
+export function facingInterface(cluster: Cluster, host: Host, service: Service): Interface | undefined {
+  const segments = new Set(
+    realServersOf(service).flatMap((real) =>
+      (cluster.hosts.find(({ name }) => name === real.host)?.interfaces ?? [])
+        .filter((one) => one.addresses.some(({ address }) => address === real.address))
+        .map(({ segment }) => segment),
+    ),
+  );
+  return host.interfaces.find((one) => segments.has(one.segment));
+}
+
+/** Whether packets from afar come in here though the way back begins at another interface. Pure. */
+export function isAsymmetric(host: Host, at: Interface): boolean {
+  return at.gateways.v4 === undefined && host.interfaces.some((one) => one !== at && one.gateways.v4 !== undefined);
+}
+
+/** The name of an interface's own parameter; a dot in the interface's name is written `/` (sysctl.d(5)). Pure. */
+export function interfaceSysctl(device: string, parameter: string): string {
+  return `net.ipv4.conf.${device.replaceAll('.', '/')}.${parameter}`;
+}
