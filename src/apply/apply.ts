@@ -1,10 +1,12 @@
 import pLimit from 'p-limit';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { execute, observe } from '../host/client.ts';
+import type { OpResult } from '../host/execute.ts';
 import type { Plan, PlannedChange, PlannedHost, Step } from '../plan/plan.ts';
 import { diffOne, holds } from '../resources/index.ts';
 import type { Connection, Transport } from '../transport/types.ts';
 import { isLastRecord, runGraph, type StepOutcome } from './graph.ts';
+import { linesNamed } from './lines-named.ts';
 
 /** What an apply reports while it goes on. */
 export type ApplyEvent =
@@ -23,6 +25,8 @@ export interface HostResult {
   done: string[];
   /** Keys of changes that the host doesn't have. */
   missing: string[];
+  /** What was left on the host on purpose, in words for the operator: what something else uses, what packages leave. */
+  left: string[];
   problems: readonly Problem[];
 }
 
@@ -55,20 +59,14 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
   const hosts = plan.hosts.filter((host) => plan.steps.some((step) => step.host === host.name));
   try {
     await reachAll(plan, hosts, connections, options);
-    const problems = new Map<string, Problem[]>();
-    const touched = new Set<string>();
-    const steps = await runGraph(
-      plan.steps,
-      (step) => runStep(step, connections, options, problems, touched),
-      options.signal,
-    );
+    const course: Course = { problems: new Map(), left: new Map(), touched: new Set() };
+    const steps = await runGraph(plan.steps, (step) => runStep(step, connections, options, course), options.signal);
     const limit = pLimit(options.parallel);
     const results = await Promise.all(
       hosts.map((host) =>
         limit(() => {
-          const found = problems.get(host.name) ?? [];
-          if (touched.has(host.name)) return readBack(plan, host, connections, steps, found, options);
-          return untouched(plan, host, found);
+          if (course.touched.has(host.name)) return readBack(plan, host, connections, steps, course, options);
+          return untouched(plan, host, course);
         }),
       ),
     );
@@ -76,6 +74,14 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
   } finally {
     await Promise.all([...connections.values()].map((connection) => connection.close()));
   }
+}
+
+/** What the steps of a run found out, by host. */
+interface Course {
+  problems: Map<string, Problem[]>;
+  left: Map<string, string[]>;
+  /** Hosts on which an operation was begun. */
+  touched: Set<string>;
 }
 
 /** Connects to every host of the plan and compares what it has with what the plan was made from. */
@@ -98,7 +104,7 @@ async function reachAll(
           connections.set(host.name, connection);
           const changes = changesOf(plan, host.name);
           const { states } = await observeChanges(connection, changes, 'check', options, options.signal);
-          return stale(host.name, changes, states);
+          return stale(host.name, firstOfEach(changes), states);
         } catch (error) {
           if (options.signal?.aborted) return [];
           if (error instanceof LvsctlError) return error.problems;
@@ -113,7 +119,7 @@ async function reachAll(
         code: 'INTERRUPTED',
         place: { kind: 'none' },
         what: 'stopped on request before the first step: nothing was changed anywhere',
-        next: 'Run lvsctl apply again.',
+        next: 'Run the same command again.',
       },
       { exitCode: 130 },
     );
@@ -139,6 +145,11 @@ function changesOf(plan: Plan, host: string): PlannedChange[] {
   return plan.steps.filter((step) => step.host === host).flatMap((step) => step.changes);
 }
 
+/** A resource may change in several steps; the first is what a run begins with. */
+function firstOfEach(changes: readonly PlannedChange[]): PlannedChange[] {
+  return [...new Map(changes.toReversed().map((change) => [change.key, change])).values()].reverse();
+}
+
 function observeChanges(
   connection: Connection,
   changes: readonly PlannedChange[],
@@ -148,7 +159,7 @@ function observeChanges(
 ) {
   return observe(connection, {
     facts: [],
-    desire: () => changes.map((change) => change.resource),
+    desire: () => firstOfEach(changes).map((change) => change.resource),
     phase,
     timeout: options.timeout,
     ...(signal ? { signal } : {}),
@@ -163,8 +174,7 @@ async function runStep(
   step: Step,
   connections: ReadonlyMap<string, Connection>,
   options: ApplyOptions,
-  problems: Map<string, Problem[]>,
-  touched: Set<string>,
+  { problems, left, touched }: Course,
 ): Promise<StepOutcome> {
   const connection = connections.get(step.host);
   if (connection === undefined) throw new Error(`no connection to ${step.host}`);
@@ -179,6 +189,7 @@ async function runStep(
       ...(options.signal && !isLastRecord(step) ? { signal: options.signal } : {}),
       onOp: (result) => {
         touched.add(step.host);
+        left.set(step.host, [...(left.get(step.host) ?? []), ...leftLines(result.output)]);
         done += 1;
         options.onEvent?.({
           type: 'op-done',
@@ -191,7 +202,8 @@ async function runStep(
       },
     });
     const failed = results.find((result) => result.status === 'failed');
-    if (failed !== undefined) found.push(opFailed(step, failed.op.name, failed.op.args, failed.output));
+    if (failed !== undefined)
+      found.push(failed.op.name === 'file_check' ? refused(step, failed) : opFailed(step, failed));
     outcome =
       failed !== undefined ? 'failed' : results.every((result) => result.status === 'done') ? 'done' : 'stopped';
   } catch (error) {
@@ -205,19 +217,49 @@ async function runStep(
   return outcome;
 }
 
-function opFailed(step: Step, op: string, args: readonly string[], output: string): Problem {
+/** An operation tells what it leaves on purpose in lines that begin with `left: `; several as one tell it once. */
+function leftLines(output: string): string[] {
+  const lines = output.split('\n').filter((line) => line.startsWith('left: '));
+  return lines.map((line) => line.slice('left: '.length));
+}
+
+function opFailed(step: Step, { op, output }: OpResult): Problem {
   return {
     code: 'APPLY-OP-FAILED',
     place: { kind: 'host', host: step.host, phase: `apply ${step.stage}` },
-    what: `${[op.replaceAll('_', ' '), ...args].join(' ')} failed: ${output.trim() || 'it said nothing'}`,
-    next: 'What was done before it stays done; mend the cause and run lvsctl apply again, it goes on from there.',
+    what: `${[op.name.replaceAll('_', ' '), ...op.args].join(' ')} failed: ${output.trim() || 'it said nothing'}`,
+    next: 'What was done before it stays done; mend the cause and run the same command again, it goes on from there.',
+  };
+}
+
+/** A program refused its new configuration: its own words, and the lines that they name. */
+function refused(step: Step, { op, output }: OpResult): Problem {
+  const files = step.ops.flatMap(({ name, args, input }) =>
+    name === 'file_try' ? [{ path: args[0] ?? '', content: input ?? '' }] : [],
+  );
+  return {
+    code: 'APPLY-REFUSED',
+    place: { kind: 'host', host: step.host, phase: `apply ${step.stage}` },
+    what: [`${op.args[0]} refuses its configuration: ${output.trim()}`, ...linesNamed(output, files)].join('\n'),
+    next: 'Nothing but packages was changed there. Correct the inventory, or the template that it comes from.',
   };
 }
 
 /** A host on which not one operation was begun. */
-function untouched(plan: Plan, host: PlannedHost, problems: readonly Problem[]): HostResult {
-  const missing = changesOf(plan, host.name).map((change) => change.key);
-  return { host: host.name, status: 'unchanged', done: [], missing, problems };
+function untouched(plan: Plan, host: PlannedHost, { problems }: Course): HostResult {
+  const missing = keysOf(changesOf(plan, host.name));
+  return {
+    host: host.name,
+    status: 'unchanged',
+    done: [],
+    missing,
+    left: [],
+    problems: problems.get(host.name) ?? [],
+  };
+}
+
+function keysOf(changes: readonly PlannedChange[]): string[] {
+  return firstOfEach(changes).map((change) => change.key);
 }
 
 async function readBack(
@@ -225,27 +267,34 @@ async function readBack(
   host: PlannedHost,
   connections: Map<string, Connection>,
   steps: ReadonlyMap<string, StepOutcome>,
-  problems: readonly Problem[],
+  course: Course,
   options: ApplyOptions,
 ): Promise<HostResult> {
+  const problems = course.problems.get(host.name) ?? [];
+  const left = [...new Set(course.left.get(host.name))];
   const changes = changesOf(plan, host.name);
-  const keys = changes.map((change) => change.key);
+  const keys = keysOf(changes);
   options.onEvent?.({ type: 'reading-back', host: host.name });
   try {
     const { states, facts } = await observeAgain(host, changes, connections, options);
-    const missing = changes.filter((change) => diffOne(change.resource, states.get(change.key), facts).length > 0);
+    const different = firstOfEach(changes).filter(
+      (change) => diffOne(change.resource, states.get(change.key), facts).length > 0,
+    );
+    const missing = different.filter((change) => change.mayStay !== true);
     const allRan = plan.steps.every((step) => step.host !== host.name || steps.get(step.id) === 'done');
     const silent = allRan && missing.length > 0 ? missing.map((change) => notInForce(host.name, change.key)) : [];
     return {
       host: host.name,
       status: missing.length === 0 && allRan ? 'done' : 'partial',
-      done: keys.filter((key) => !missing.some((change) => change.key === key)),
+      done: keys.filter((key) => !different.some((change) => change.key === key)),
       missing: missing.map((change) => change.key),
+      left,
       problems: [...problems, ...silent],
     };
   } catch (error) {
     if (!(error instanceof LvsctlError)) throw error;
-    return { host: host.name, status: 'unknown', done: [], missing: [], problems: [...problems, ...error.problems] };
+    const lost = [...problems, ...error.problems];
+    return { host: host.name, status: 'unknown', done: [], missing: [], left, problems: lost };
   }
 }
 

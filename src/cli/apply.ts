@@ -39,7 +39,7 @@ export async function applySaved(
   const target = plan.lab ? await aimAtLab(cluster) : { cluster, lab: undefined };
   const transport = await transportFor(options, output, target.cluster, target.lab);
   try {
-    return await run(plan, transport, undefined, options, output, signal);
+    return await runPlan(plan, transport, undefined, options, output, signal);
   } finally {
     await transport.close();
   }
@@ -72,7 +72,7 @@ export async function applyInventory(options: ApplyOptions, output: Output, sign
       output.print('Nothing was changed.');
       return EXIT.done;
     }
-    return await run(plan, target.transport, connections, options, output, signal);
+    return await runPlan(plan, target.transport, connections, options, output, signal);
   } finally {
     await Promise.all([...(connections?.values() ?? [])].map((connection) => connection.close()));
     await target.transport.close();
@@ -106,7 +106,8 @@ function refuseOtherInventory(plan: Plan): Cluster {
   });
 }
 
-async function run(
+/** Runs a plan that the operator agreed to, showing progress and what came of it. */
+export async function runPlan(
   plan: Plan,
   transport: Transport,
   connections: Map<string, Connection> | undefined,
@@ -115,7 +116,7 @@ async function run(
   signal: AbortSignal,
 ): Promise<number> {
   const phase = await output.progress.phase(
-    'Applying',
+    plan.purpose === 'destroy' ? 'Giving back' : 'Applying',
     plan.steps.map((step) => step.id),
   );
   const result = await applyPlan(plan, {
@@ -130,8 +131,8 @@ async function run(
       if (event.type === 'op-done') output.emit('op', event);
     },
   }).finally(() => phase.end());
-  output.print(resultText(result, output.paint));
-  output.emit('applied', {
+  output.print(resultText(result, output.paint, plan.purpose));
+  output.emit(plan.purpose === 'destroy' ? 'destroyed' : 'applied', {
     hosts: result.hosts,
     steps: Object.fromEntries(result.steps),
     interrupted: result.interrupted,

@@ -143,6 +143,18 @@ export function makeProgram(): Command {
       }),
     );
 
+  withHosts(program.command('destroy'))
+    .description('give the hosts back as they were before lvsctl')
+    .option('--yes', 'do not ask')
+    .option('--skip-unreachable', 'leave out hosts that cannot be reached')
+    .option('--keep-packages', 'leave what lvsctl installed')
+    .addOption(new Option('--step-timeout <seconds>', 'time for one step on a host').argParser(positive).default(600))
+    .action(async (options) =>
+      act(options, async (output, signal) =>
+        (await import('./destroy.ts')).destroyCommand(withInventory(options), output, signal),
+      ),
+    );
+
   withHosts(program.command('verify'))
     .description('ask the cluster for traffic and say which hop fails')
     .addOption(new Option('--requests <n>', 'requests from each client to each VIP').argParser(positive).default(40))

@@ -1,7 +1,7 @@
 import { ENGINE_VERSION } from '../host/index.ts';
 import { buildPlan } from '../plan/build.ts';
 import type { Plan } from '../plan/plan.ts';
-import { chooseHosts, type Survey, survey } from '../survey/survey.ts';
+import { chooseHosts, giveBack, type Survey, survey } from '../survey/survey.ts';
 import type { Aim, HostOptions } from './context.ts';
 import type { Output } from './output.ts';
 
@@ -10,7 +10,7 @@ export async function makePlan(
   aim: Aim,
   options: HostOptions,
   output: Output,
-  extra: { keep: boolean; signal?: AbortSignal },
+  extra: { keep: boolean; destroy?: { keepPackages: boolean }; signal?: AbortSignal },
 ): Promise<{ plan: Plan; survey: Survey }> {
   const hosts = chooseHosts(aim.cluster, options.limit);
   const phase = await output.progress.phase(
@@ -22,6 +22,7 @@ export async function makePlan(
     parallel: options.parallel,
     timeout: options.timeout,
     keep: extra.keep,
+    ...(extra.destroy ? { ask: giveBack(extra.destroy) } : {}),
     ...(extra.signal ? { signal: extra.signal } : {}),
     onEvent: (event) => {
       switch (event.type) {
@@ -41,5 +42,5 @@ export async function makePlan(
     lab: options.lab === true,
     created: new Date().toISOString(),
   };
-  return { plan: buildPlan(context, read.seen, read.unseen), survey: read };
+  return { plan: buildPlan(context, read.seen, read.unseen, extra.destroy ? 'destroy' : 'apply'), survey: read };
 }

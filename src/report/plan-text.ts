@@ -11,7 +11,7 @@ export function planText(plan: Plan, paint: Paint): string {
   const blocks = plan.hosts.map((host) => {
     const steps = plan.steps.filter((step) => step.host === host.name && step.changes.length > 0);
     const title = `${paint.strong(host.name)}  ${paint.faint(`${host.ssh.address}, ${host.platform}`)}`;
-    if (steps.length === 0) return `${title}\n  no changes`;
+    if (steps.length === 0) return `${title}\n  ${nothing(plan, host.name)}`;
     return [title, ...steps.flatMap((step) => step.changes.map((change) => changeText(change, paint)))].join('\n');
   });
   const unseen = plan.unseen.map(({ host, problems }) =>
@@ -28,11 +28,22 @@ export function planText(plan: Plan, paint: Paint): string {
     .join('\n\n');
 }
 
+function nothing(plan: Plan, host: string): string {
+  if (plan.purpose === 'apply') return 'no changes';
+  return plan.steps.some((step) => step.host === host)
+    ? 'only the record of what lvsctl managed goes'
+    : 'nothing of lvsctl';
+}
+
 /** One line: how much would change. */
 export function summary(plan: Plan): string {
   const unseen = plan.unseen.length > 0 ? ` ${names(plan.unseen.map(({ host }) => host))} not read.` : '';
   if (plan.hosts.length === 0 && unseen !== '') return `No plan:${unseen}`;
-  if (isEmpty(plan)) return `No changes: ${count(plan.hosts.length, 'host')} as described.${unseen}`;
+  if (isEmpty(plan)) {
+    return plan.purpose === 'destroy'
+      ? `Nothing to give back: lvsctl manages nothing on ${count(plan.hosts.length, 'host')}.${unseen}`
+      : `No changes: ${count(plan.hosts.length, 'host')} as described.${unseen}`;
+  }
   const touched = new Set(plan.steps.map((step) => step.host)).size;
   return `Plan: ${count(countChanges(plan), 'change')} on ${count(touched, 'host')}, ${plan.hosts.length - touched} unchanged.${unseen}`;
 }

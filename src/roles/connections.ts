@@ -58,7 +58,8 @@ export function connectionResources(question: Question, part: Part): Desired[] {
     const active = facts.profiles.find(({ device }) => device === one.device);
     if (active !== undefined) checkKeyfile(question, active);
     const stage = one.device === 'lo' ? 'real-vip' : earliest(extra(one.device).map((address) => address.stage));
-    return { stage, resource: resourceOf(question, one, active) };
+    const resource = resourceOf(question, one, active);
+    return one.device === 'lo' && extra('lo').length === 0 ? { stage, resource, fallback: true } : { stage, resource };
   });
 }
 

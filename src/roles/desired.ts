@@ -13,6 +13,8 @@ import type { Renderer } from '../templates/render.ts';
 export interface Desired {
   stage: Stage;
   resource: Resource;
+  /** Only takes away what an earlier apply left, as far as that can be told without the manifest. */
+  fallback?: boolean;
 }
 
 /** What a role is asked about. */
@@ -46,7 +48,10 @@ export function earliest(stages: readonly Stage[]): Stage {
 /** Within a stage: what is on disk before what is live, devices before rules before services. */
 const KINDS = [
   'package',
+  'account',
+  'archive',
   'file',
+  'selinux_boolean',
   'module',
   'tunnel',
   'sysctl',
@@ -57,6 +62,7 @@ const KINDS = [
   'ipvs',
   'ipvs_timeouts',
   'service',
+  'clock',
 ] as const satisfies Resource['kind'][];
 
 /** Puts resources in order, equal ones once. @throws ROLE-CONFLICT where two roles want different things of one */

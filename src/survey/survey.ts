@@ -5,6 +5,7 @@ import { isRealServer } from '../inventory/derived.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { SeenHost, UnseenHost } from '../plan/build.ts';
 import { parseManifest, removals, type StagedResource } from '../plan/manifest.ts';
+import type { Facts } from '../platform/facts.ts';
 import { keyOf, refusalsOf } from '../resources/index.ts';
 import type { Connection, Transport } from '../transport/types.ts';
 
@@ -22,6 +23,8 @@ export interface SurveyOptions {
   timeout: number;
   /** Keep the connections open for the apply that follows. */
   keep: boolean;
+  /** What is asked of a host: what the inventory describes unless told (`askedOf`); `giveBack` asks for what was there before. */
+  ask?: (cluster: Cluster, host: Host) => Promise<Asking>;
   signal?: AbortSignal;
   onEvent?: (event: SurveyEvent) => void;
 }
@@ -31,6 +34,41 @@ export interface Survey {
   unseen: UnseenHost[];
   /** Open connections of the hosts that were read, when `keep` is set. */
   connections: Map<string, Connection>;
+}
+
+/** What is to be desired of a host, once it has said what it is; asking for less facts is faster. */
+export interface Asking {
+  facts: FactGroup[];
+  desire: (facts: Facts) => StagedResource[];
+}
+
+/** What the inventory describes, and what gives back what it describes no more. */
+async function askedOf(cluster: Cluster, host: Host): Promise<Asking> {
+  // Loaded while the host answers: the templates' engine takes its time.
+  const { desire } = await import('../roles/index.ts');
+  return {
+    facts: factGroups(host, cluster),
+    desire: (facts) => {
+      const wanted = desire(cluster, host.name, facts);
+      const asked = wanted.filter(({ fallback }) => fallback !== true);
+      const given = removals(parseManifest(facts.manifest), asked);
+      // What the record gives back as it was needs no stand-in.
+      const keys = new Set(given.map(({ resource }) => keyOf(resource)));
+      const standIns = wanted.filter(({ fallback, resource }) => fallback === true && !keys.has(keyOf(resource)));
+      return [...asked, ...standIns, ...given];
+    },
+  };
+}
+
+/** For `SurveyOptions.ask`: all that gives a host back as it was before lvsctl. */
+export function giveBack({ keepPackages }: { keepPackages: boolean }): NonNullable<SurveyOptions['ask']> {
+  return async () => ({
+    facts: [],
+    desire: (facts) =>
+      removals(parseManifest(facts.manifest), [], 'destroy').filter(
+        ({ resource }) => !(keepPackages && resource.kind === 'package'),
+      ),
+  });
 }
 
 /**
@@ -83,15 +121,13 @@ async function readHost(
       { name: host.name, ssh: host.ssh },
       { phase: 'connect', ...(options.signal ? { signal: options.signal } : {}) },
     );
-    // Loaded while the host answers: the templates' engine takes its time.
-    const [connected, { desire }] = await Promise.all([connecting, import('../roles/index.ts')]);
+    const [connected, asking] = await Promise.all([connecting, (options.ask ?? askedOf)(cluster, host)]);
     connection = connected;
     let desired: StagedResource[] = [];
     const answer = await observe(connection, {
-      facts: factGroups(host, cluster),
+      facts: asking.facts,
       desire: (facts) => {
-        const wanted = desire(cluster, host.name, facts);
-        desired = [...wanted, ...removals(parseManifest(facts.manifest), wanted)];
+        desired = asking.desire(facts);
         return desired.map(({ resource }) => resource);
       },
       timeout: options.timeout,
@@ -116,7 +152,8 @@ async function readHost(
 /** @throws LvsctlError with everything that this host can't have */
 function checkPossible(host: Host, desired: readonly StagedResource[], states: ReadonlyMap<string, unknown>): void {
   const place = { kind: 'host', host: host.name, phase: 'observe' } as const;
-  const problems = desired.flatMap(({ resource }) =>
+  const asked = desired.filter(({ leaving }) => leaving !== true);
+  const problems = asked.flatMap(({ resource }) =>
     refusalsOf(resource, states.get(keyOf(resource))).map((refusal): Problem => ({ ...refusal, place })),
   );
   if (problems.length > 0) throw new LvsctlError(problems);
@@ -125,7 +162,8 @@ function checkPossible(host: Host, desired: readonly StagedResource[], states: R
 /** The facts that this host's desire needs: asking for less is faster. */
 function factGroups(host: Host, cluster: Cluster): FactGroup[] {
   const serves = cluster.services.some((service) => isRealServer(service, host.name));
-  return host.interfaces.length > 0 || serves ? ['network'] : [];
+  const network: FactGroup[] = host.interfaces.length > 0 || serves ? ['network'] : [];
+  return host.owns.includes('firewall') ? [...network, 'firewall'] : network;
 }
 
 /**

@@ -1,0 +1,48 @@
+import { refuseUnseen } from '../apply/apply.ts';
+import { failure } from '../errors/index.ts';
+import { isEmpty } from '../plan/plan.ts';
+import { planText } from '../report/plan-text.ts';
+import type { Connection } from '../transport/types.ts';
+import { type ApplyOptions, runPlan } from './apply.ts';
+import { aim, confirm } from './context.ts';
+import { makePlan } from './make-plan.ts';
+import { EXIT, type Output } from './output.ts';
+
+export interface DestroyOptions extends ApplyOptions {
+  keepPackages?: boolean;
+}
+
+/** `lvsctl destroy`: shows what would be given back, asks, and gives every host back as it was before lvsctl. */
+export async function destroyCommand(options: DestroyOptions, output: Output, signal: AbortSignal): Promise<number> {
+  if (options.yes !== true && !output.interactive) {
+    throw failure({
+      code: 'CLI-NO-TERMINAL',
+      place: { kind: 'none' },
+      what: 'there is no terminal to ask on, so nothing was changed',
+      next: 'Say --yes.',
+    });
+  }
+  const target = await aim(options, output);
+  let connections: Map<string, Connection> | undefined;
+  try {
+    const destroy = { keepPackages: options.keepPackages === true };
+    const { plan, survey } = await makePlan(target, options, output, { keep: true, destroy, signal });
+    connections = survey.connections;
+    output.print(planText(plan, output.paint));
+    output.emit('plan', { plan });
+    if (output.json) output.problems(plan.unseen.flatMap(({ problems }) => problems));
+    refuseUnseen(plan, options.skipUnreachable === true);
+    if (isEmpty(plan)) {
+      output.emit('destroyed', { hosts: [] });
+      return EXIT.done;
+    }
+    if (options.yes !== true && !(await confirm('\nGive all of this back?', signal))) {
+      output.print('Nothing was changed.');
+      return EXIT.done;
+    }
+    return await runPlan(plan, target.transport, connections, options, output, signal);
+  } finally {
+    await Promise.all([...(connections?.values() ?? [])].map((connection) => connection.close()));
+    await target.transport.close();
+  }
+}
