@@ -2,7 +2,7 @@ import type { Platform } from '../inventory/model.ts';
 
 /** What differs between the families of distributions. Paths are absolute, units have their suffix. */
 export interface Family {
-  packages: { ipvsadm: string; arptables: string; nginx: string };
+  packages: { ipvsadm: string; arptables: string; nftables: string; iptables: string; nginx: string };
   ipvsadm: {
     unit: string;
     /** What the unit loads at boot, in the format of `ipvsadm -Sn`. */
@@ -28,7 +28,13 @@ export interface Family {
  */
 export const FAMILIES: Readonly<Record<Platform, Family>> = {
   debian: {
-    packages: { ipvsadm: 'ipvsadm', arptables: 'arptables', nginx: 'nginx' },
+    packages: {
+      ipvsadm: 'ipvsadm',
+      arptables: 'arptables',
+      nftables: 'nftables',
+      iptables: 'iptables',
+      nginx: 'nginx',
+    },
     ipvsadm: {
       unit: 'ipvsadm.service',
       rules: '/etc/ipvsadm.rules',
@@ -38,7 +44,13 @@ export const FAMILIES: Readonly<Record<Platform, Family>> = {
     nginx: { unit: 'nginx.service', include: '/etc/nginx/conf.d', defaultSite: '/etc/nginx/sites-enabled/default' },
   },
   rhel: {
-    packages: { ipvsadm: 'ipvsadm', arptables: 'iptables-nft', nginx: 'nginx' },
+    packages: {
+      ipvsadm: 'ipvsadm',
+      arptables: 'iptables-nft',
+      nftables: 'nftables',
+      iptables: 'iptables-nft',
+      nginx: 'nginx',
+    },
     ipvsadm: { unit: 'ipvsadm.service', rules: '/etc/sysconfig/ipvsadm', settings: null, savesOnStop: true },
     nginx: { unit: 'nginx.service', include: '/etc/nginx/conf.d', defaultSite: null },
   },

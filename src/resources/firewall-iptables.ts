@@ -158,16 +158,21 @@ export function iptablesGroup(line: string): string {
 /**
  * What `iptables-restore --noflush` has to read to make the lines of `to` out of those of `from`, by family; empty
  * where nothing differs. A table is swapped in one piece, so there is no moment without rules.
+ * @param withJumps false: jumps are left out, for a file that may be read where they are there already
  */
-export function iptablesScripts(to: readonly string[], from: readonly string[]): { family: 4 | 6; script: string }[] {
+export function iptablesScripts(
+  to: readonly string[],
+  from: readonly string[],
+  withJumps = true,
+): { family: 4 | 6; script: string }[] {
   return ([4, 6] as const).flatMap((family) => {
     const mine = (lines: readonly string[]) => lines.filter((line) => line.startsWith(`${PROGRAMS[family]} `));
-    const script = restoreScript(mine(to), mine(from));
+    const script = restoreScript(mine(to), mine(from), withJumps);
     return script === '' ? [] : [{ family, script }];
   });
 }
 
-function restoreScript(to: readonly string[], from: readonly string[]): string {
+function restoreScript(to: readonly string[], from: readonly string[], withJumps: boolean): string {
   const tables = ['raw', 'mangle', 'nat', 'filter'].flatMap((table): string[] => {
     const commands = Object.values(CHAINS)
       .filter((one) => one.table === table)
@@ -184,7 +189,7 @@ function restoreScript(to: readonly string[], from: readonly string[]): string {
           .filter((line) => !line.includes(` -I ${builtIn} `))
           .map((line) => line.split(' ').slice(3).join(' '));
         const jump = jumps === 0 ? [`-I ${builtIn} -j ${chain}`] : Array(jumps - 1).fill(`-D ${builtIn} -j ${chain}`);
-        return [`:${chain} - [0:0]`, ...rules, ...jump];
+        return [`:${chain} - [0:0]`, ...rules, ...(withJumps ? jump : [])];
       });
     if (commands.length === 0) return [];
     // Chains are declared before anything else of their table.

@@ -14,12 +14,12 @@ const TABLES = { traffic: 'inet lvsctl', filter: 'inet lvsctl_filter' } as const
 /** The chain of accepts in somebody else's table. */
 const GUEST = 'lvsctl_input';
 
-/** Our chains: where each kind of rule stands, with its hook. Priorities as numbers: nft's names of them came late. */
+/** Our chains, with their hooks: `mark` itself is a word of nft. Priorities as numbers: nft's names of them came late. */
 const CHAINS = {
   untracked: 'untracked { type filter hook prerouting priority -300; policy accept; }',
-  mark: 'mark { type filter hook prerouting priority -150; policy accept; }',
-  masquerade: 'masquerade { type nat hook postrouting priority 100; policy accept; }',
-  clamp: 'clamp { type filter hook output priority -150; policy accept; }',
+  mark: 'marks { type filter hook prerouting priority -150; policy accept; }',
+  masquerade: 'masquerades { type nat hook postrouting priority 100; policy accept; }',
+  clamp: 'clamps { type filter hook output priority -150; policy accept; }',
 } as const;
 const INPUT = 'input { type filter hook input priority 0; policy accept; }';
 
@@ -28,9 +28,10 @@ export function nftTraffic(atoms: readonly Atom[]): string[] {
   return (['untracked', 'mark', 'masquerade', 'clamp'] as const).flatMap((what) => {
     const rules = atoms.filter(({ rule }) => rule === what).map(ruleText);
     if (rules.length === 0) return [];
+    const [name] = CHAINS[what].split(' ');
     return [
       `add chain ${TABLES.traffic} ${CHAINS[what]}`,
-      ...rules.map((rule) => `add rule ${TABLES.traffic} ${what} ${rule}`),
+      ...rules.map((rule) => `add rule ${TABLES.traffic} ${name} ${rule}`),
     ];
   });
 }

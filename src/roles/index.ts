@@ -8,6 +8,7 @@ import { connectionResources } from './connections.ts';
 import { type Desired, type Part, type Question, settled } from './desired.ts';
 import { director } from './director.ts';
 import { extras } from './extras.ts';
+import { firewall, firewallResources } from './firewall.ts';
 import { moduleResources, sysctlResources } from './kernel.ts';
 import { realServer } from './real-server.ts';
 import { router } from './router.ts';
@@ -17,7 +18,15 @@ import { webServer } from './web-server.ts';
 export type { Desired } from './desired.ts';
 
 /** What a host can be. A new role is one file and a line here. */
-const ROLES: readonly ((question: Question) => Part)[] = [router, realServer, tunnels, director, webServer, extras];
+const ROLES: readonly ((question: Question) => Part)[] = [
+  router,
+  realServer,
+  tunnels,
+  director,
+  webServer,
+  firewall,
+  extras,
+];
 
 /**
  * Everything that a host is to have, in order, each key once. Pure but for reading the templates.
@@ -48,6 +57,7 @@ export function desire(cluster: Cluster, hostName: string, facts: Facts): Desire
     ...moduleResources(question, whole),
     ...sysctlResources(question, whole),
     ...connectionResources(question, whole),
+    ...firewallResources(question, whole),
     ...whole.resources,
   ]);
 }
