@@ -151,12 +151,18 @@ main_observe() {
 }
 
 # Writes the operation's input to a file that only its owner can read. The line after the input proves that all of
-# it came; without it nothing has happened but a staged file, which goes again.
+# it came; without it nothing has happened but a staged file, which goes again. dd holds a block in memory: what is
+# long comes in blocks of 1 MiB.
 take() {
   rm -f "$1"
   old=$(umask)
   umask 077
-  if [ "$size" -gt 0 ]; then
+  if [ "$size" -gt 1048576 ]; then
+    {
+      dd bs=1048576 count=$((size / 1048576)) iflag=fullblock 2>/dev/null &&
+        { [ $((size % 1048576)) -eq 0 ] || dd bs=$((size % 1048576)) count=1 iflag=fullblock 2>/dev/null; }
+    } >"$1" <&3
+  elif [ "$size" -gt 0 ]; then
     dd bs="$size" count=1 iflag=fullblock of="$1" 2>/dev/null <&3
   else
     : >"$1"

@@ -2,6 +2,8 @@ import { failure, LvsctlError } from '../errors/index.ts';
 import { kinds } from '../resources/index.ts';
 import type { Op } from '../resources/kind.ts';
 import type { Connection } from '../transport/types.ts';
+import type { Frame } from './frames.ts';
+import { openInput, sendInput } from './input.ts';
 import { type Talk, talk } from './session.ts';
 
 /** Bytes of one operation's output that are kept: its beginning and its end. */
@@ -36,7 +38,8 @@ interface Batch {
  * Does operations on a host one after the other, up to the first that fails.
  * When it returns, what was done is on the disks.
  * @returns one result an operation, in their order
- * @throws HOST-LOST when the answer stops in the middle: it names the operation whose end isn't known
+ * @throws HOST-LOST when the answer stops in the middle: it names the operation whose end isn't known;
+ *   APPLY-INPUT when a file that is to be sent can't be read
  */
 export async function execute(
   connection: Connection,
@@ -82,10 +85,30 @@ export async function execute(
 }
 
 async function runOne(host: Talk, op: Op): Promise<{ status: number; output: string }> {
-  host.send(wire(op, host.nonce));
+  if (op.inputFile === undefined) {
+    host.send(wire(op, host.nonce));
+    return resultOf(host, () => host.next());
+  }
+  const file = await openInput(op.inputFile);
+  let ended = false;
+  try {
+    host.send(head(op, file.size));
+    // Sending everything is not the end of the operation; not being able to is.
+    const unsent = sendInput(host, file, () => ended).then(() => new Promise<never>(() => {}));
+    return await resultOf(host, () => Promise.race([host.next(), unsent]));
+  } finally {
+    ended = true;
+    await file.handle.close();
+  }
+}
+
+async function resultOf(
+  host: Talk,
+  next: () => Promise<Frame | undefined>,
+): Promise<{ status: number; output: string }> {
   let output = '';
   for (;;) {
-    const frame = await host.next();
+    const frame = await next();
     if (frame === undefined) throw host.broken('the host program ended before the operation did');
     if (frame.words[0] === 'op') output = new TextDecoder().decode(frame.content).trimEnd();
     if (frame.words[0] === 'result') return { status: Number(frame.words[1]), output };
@@ -94,12 +117,16 @@ async function runOne(host: Talk, op: Op): Promise<{ status: number; output: str
 
 /** An operation as it is sent; a line with the nonce after the input proves to the host that all of it arrived. */
 function wire(op: Op, nonce: string): Buffer {
+  const input = op.input === undefined ? undefined : Buffer.from(op.input);
+  const first = Buffer.from(head(op, input?.length ?? 0));
+  return input === undefined ? first : Buffer.concat([first, input, Buffer.from(`${nonce}\n`)]);
+}
+
+function head(op: Op, size: number): string {
   for (const arg of op.args) {
     if (arg.includes('\n') || arg.includes('\0')) throw new Error(`a line break in an argument of ${op.name}`);
   }
-  const input = op.input === undefined ? undefined : Buffer.from(op.input);
-  const head = `op ${op.name} ${op.args.length} ${input?.length ?? 0}\n${op.args.map((arg) => `${arg}\n`).join('')}`;
-  return Buffer.concat([Buffer.from(head), ...(input === undefined ? [] : [input, Buffer.from(`${nonce}\n`)])]);
+  return `op ${op.name} ${op.args.length} ${size}\n${op.args.map((arg) => `${arg}\n`).join('')}`;
 }
 
 /** Operations in their order, neighbours joined where their kind can. Pure. */
@@ -129,6 +156,7 @@ function mergeOps(first: Op, second: Op): Op | undefined {
 function inTheMiddle(error: unknown, connection: Connection, phase: string, op: Op): unknown {
   if (!(error instanceof LvsctlError)) return error;
   const [problem] = error.problems;
+  if (problem?.code === 'APPLY-INPUT') return error;
   return failure(
     {
       code: problem?.code ?? 'HOST-LOST',

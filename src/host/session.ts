@@ -12,6 +12,11 @@ export interface Talk {
   nonce: string;
   /** Sends in the order of the calls, without waiting: a program that ended early would never take it all. */
   send(text: string | Uint8Array): void;
+  /**
+   * Sends like `send`, and is done when there is room for more: for what is too long to be held in memory.
+   * @throws the transport's error where the program takes no more
+   */
+  write(chunk: Uint8Array): Promise<void>;
   /** Closes its input after what was sent. */
   end(): void;
   /**
@@ -115,6 +120,10 @@ export async function talk(connection: Connection, mode: 'observe' | 'apply', op
   const talking: Talk = {
     nonce,
     send: (text) => after(() => session.write(text)),
+    write: async (chunk) => {
+      await sent;
+      await session.write(chunk);
+    },
     end: () => after(() => session.end()),
     next,
     broken: protocol,

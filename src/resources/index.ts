@@ -1,5 +1,8 @@
 import type { Facts } from '../platform/facts.ts';
+import { accountKind } from './account.ts';
+import { archiveKind } from './archive.ts';
 import { arptablesKind } from './arptables.ts';
+import { clockKind } from './clock.ts';
 import { connectionKind } from './connection.ts';
 import { fileKind } from './file.ts';
 import { firewallKind } from './firewall.ts';
@@ -10,6 +13,7 @@ import { moduleKind } from './module.ts';
 import { neighbourKind } from './neighbour.ts';
 import { packageKind } from './package.ts';
 import type { Resource } from './resource.ts';
+import { selinuxBooleanKind } from './selinux-boolean.ts';
 import { serviceKind } from './service.ts';
 import { sysctlKind } from './sysctl.ts';
 import { tunnelKind } from './tunnel.ts';
@@ -17,7 +21,10 @@ import { tunnelKind } from './tunnel.ts';
 export { holds } from './holds.ts';
 export { keyOf } from './key.ts';
 export type {
+  AccountResource,
+  ArchiveResource,
   ArptablesResource,
+  ClockResource,
   ConnectionResource,
   FileResource,
   FirewallResource,
@@ -27,6 +34,7 @@ export type {
   NeighbourResource,
   PackageResource,
   Resource,
+  SelinuxBooleanResource,
   ServiceResource,
   SysctlResource,
   TunnelResource,
@@ -41,7 +49,10 @@ export const kinds: { readonly [K in Resource['kind']]: Kind<Resource, unknown> 
   module: moduleKind,
   tunnel: tunnelKind,
   sysctl: sysctlKind,
+  account: accountKind,
+  archive: archiveKind,
   file: fileKind,
+  selinux_boolean: selinuxBooleanKind,
   arptables: arptablesKind,
   connection: connectionKind,
   neighbour: neighbourKind,
@@ -49,6 +60,7 @@ export const kinds: { readonly [K in Resource['kind']]: Kind<Resource, unknown> 
   ipvs: ipvsKind,
   ipvs_timeouts: ipvsTimeoutsKind,
   service: serviceKind,
+  clock: clockKind,
 };
 
 /** What has to be done to one resource; empty where the observed state is the desired one. Pure. */

@@ -6,9 +6,16 @@ export function keyOf(resource: Resource): string {
     case 'package':
     case 'module':
     case 'sysctl':
+    case 'account':
       return `${resource.kind} ${resource.name}`;
     case 'file':
       return `file ${resource.path}`;
+    case 'archive':
+      return `archive ${resource.path}`;
+    case 'selinux_boolean':
+      return `selinux boolean ${resource.name}`;
+    case 'clock':
+      return 'clock';
     case 'tunnel':
       return resource.type === 'gue'
         ? `tunnel gue ${resource.port} IPv${resource.family}`

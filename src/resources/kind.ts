@@ -25,6 +25,8 @@ export interface Op {
   args: string[];
   /** Bytes for the operation (a file's content), as text. */
   input?: string;
+  /** In its place, a file where lvsctl runs, whose bytes are sent as they are: absolute path. */
+  inputFile?: string;
 }
 
 export type Shown =

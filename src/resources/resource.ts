@@ -1,4 +1,7 @@
+import type { AccountResource } from './account.ts';
+import type { ArchiveResource } from './archive.ts';
 import type { ArptablesResource } from './arptables.ts';
+import type { ClockResource } from './clock.ts';
 import type { ConnectionResource } from './connection.ts';
 import type { FileResource } from './file.ts';
 import type { FirewallResource } from './firewall.ts';
@@ -7,12 +10,16 @@ import type { IpvsTimeoutsResource } from './ipvs-timeouts.ts';
 import type { ModuleResource } from './module.ts';
 import type { NeighbourResource } from './neighbour.ts';
 import type { PackageResource } from './package.ts';
+import type { SelinuxBooleanResource } from './selinux-boolean.ts';
 import type { ServiceResource } from './service.ts';
 import type { SysctlResource } from './sysctl.ts';
 import type { TunnelResource } from './tunnel.ts';
 
 export type {
+  AccountResource,
+  ArchiveResource,
   ArptablesResource,
+  ClockResource,
   ConnectionResource,
   FileResource,
   FirewallResource,
@@ -21,6 +28,7 @@ export type {
   ModuleResource,
   NeighbourResource,
   PackageResource,
+  SelinuxBooleanResource,
   ServiceResource,
   SysctlResource,
   TunnelResource,
@@ -32,11 +40,15 @@ export type Resource =
   | ModuleResource
   | SysctlResource
   | TunnelResource
+  | AccountResource
+  | ArchiveResource
   | FileResource
+  | SelinuxBooleanResource
   | ArptablesResource
   | ConnectionResource
   | NeighbourResource
   | FirewallResource
   | IpvsResource
   | IpvsTimeoutsResource
-  | ServiceResource;
+  | ServiceResource
+  | ClockResource;
