@@ -82,7 +82,7 @@ export function makeRecords(
     const key = keyOf(resource);
     const known = earlier.get(key);
     const planned = changes.get(key) ?? [];
-    const seen = planned[0]?.before;
+    const seen = planned[0]?.was ?? planned[0]?.before;
     if (known?.before === undefined) keep.push(...keptOf(resource, seen));
     const before = earliestOf(resource, known?.before, seen);
     const wrote = planned.reduce((all, { after }) => including(all, after), known?.wrote ?? []);

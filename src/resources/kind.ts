@@ -50,6 +50,8 @@ export interface Change {
   before: unknown;
   /** What must hold afterwards, compared in the same way. */
   after: unknown;
+  /** What is recorded as the state before, where giving it back takes more than `before`. */
+  was?: unknown;
   /** Why, where it isn't obvious (e.g. `nginx runs an older configuration`). */
   reason?: string;
   /** The host may refuse without an error, e.g. to unload a module that something else uses: it stays, and is reported. */

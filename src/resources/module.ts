@@ -1,11 +1,13 @@
+import { isRecord } from './holds.ts';
 import { keyOf } from './key.ts';
-import type { Kind } from './kind.ts';
+import type { Change, Kind } from './kind.ts';
 import { sh } from './sh.ts';
 
-/** A kernel module that must be loaded now (a file resource loads it at boot). */
+/** A kernel module that must be loaded now (a file resource loads it at boot), or unloaded if nothing uses it. */
 export interface ModuleResource {
   kind: 'module';
   name: string;
+  state?: 'unloaded';
 }
 
 export interface ModuleState {
@@ -21,7 +23,7 @@ export interface ModuleState {
  */
 export const moduleKind: Kind<ModuleResource, ModuleState> = {
   kind: 'module',
-  ops: ['module_load'],
+  ops: ['module_load', 'module_unload'],
   shell: sh`
 observe_module() {
   oldifs=$IFS
@@ -52,11 +54,44 @@ observe_module() {
   IFS=$oldifs
 }
 
+# Which modules a host had before lvsctl loaded any: others come along as dependencies, and go with theirs.
 op_module_load() {
+  if [ -r "$R/proc/modules" ] && [ ! -e "$R/var/lib/lvsctl/modules" ] && own_folder; then
+    text=
+    while IFS=' ' read -r line rest; do text=$text$line$nl; done <"$R/proc/modules"
+    printf '%s' "$text" >"$R/var/lib/lvsctl/modules"
+  fi
   modprobe -- "$1"
 }
+
+# module_unload NAME...: and what came along with them. What something uses stays; so does what is loaded at boot.
+op_module_unload() {
+  going=
+  for module; do
+    going="$going $module"
+    for part in $(modprobe --show-depends -- "$module" 2>/dev/null | sed -n 's/^insmod .*\/\([^/]*\)\.ko.*/\1/p' | tr - _); do
+      case " $going $* " in *" $part "*) continue ;; esac
+      for list in "$R/var/lib/lvsctl/modules" "$R/etc/modules-load.d/lvsctl.conf"; do
+        if [ -r "$list" ] && grep -qxF "$part" "$list"; then continue 2; fi
+      done
+      going="$going $part"
+    done
+  done
+  moved=1
+  while [ -n "$moved" ]; do
+    moved=
+    for module in $going; do
+      if line_of "$R/sys/module/$module/refcnt" && [ "$line" = 0 ] && rmmod "$module" 2>/dev/null; then moved=1; fi
+    done
+  done
+  for module; do
+    if [ -d "$R/sys/module/$module" ]; then echo "left: kernel module $module, which is in use"; fi
+  done
+  return 0
+}
 `,
-  undo: () => undefined,
+  undo: ({ resource, before }) =>
+    isRecord(before) && before.loaded === false ? { ...resource, state: 'unloaded' } : undefined,
   ask: ({ name }) => [sysfsName(name), `/${sysfsName(name).replaceAll('_', '[-_]')}[.]ko`],
   parse({ text }, asked) {
     const lines = text.split('\n');
@@ -72,6 +107,7 @@ op_module_load() {
     );
   },
   diff(resource, state) {
+    if (resource.state === 'unloaded') return unloading(resource, state);
     if (state.loaded) return [];
     return [
       {
@@ -85,6 +121,10 @@ op_module_load() {
       },
     ];
   },
+  merge(first, second) {
+    if (first.name !== 'module_unload' || second.name !== first.name) return undefined;
+    return { name: first.name, args: [...first.args, ...second.args] };
+  },
   refuse({ name }, { available }) {
     if (available) return [];
     return [
@@ -96,6 +136,22 @@ op_module_load() {
     ];
   },
 };
+
+function unloading(resource: ModuleResource, { loaded }: ModuleState): Change[] {
+  if (!loaded) return [];
+  return [
+    {
+      key: keyOf(resource),
+      kind: 'module',
+      direction: 'remove',
+      shown: [{ as: 'action', text: `unload kernel module ${resource.name}` }],
+      ops: [{ name: 'module_unload', args: [sysfsName(resource.name)] }],
+      before: { loaded: true },
+      after: { loaded: false },
+      mayStay: true,
+    },
+  ];
+}
 
 /** The kernel writes every `-` of a module's name as `_`. */
 function sysfsName(name: string): string {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { isRecord } from './holds.ts';
 import { keyOf } from './key.ts';
 import type { Change, Kind, Op, Shown } from './kind.ts';
 import { sh } from './sh.ts';
@@ -16,6 +17,8 @@ export interface ServiceResource {
   config: { path: string; sha256: string }[];
   /** How it takes up a changed configuration. */
   activate: 'reload' | 'restart';
+  /** Given back: where it runs, it takes up the files that are there now, and nothing notes any more what it loads. */
+  released?: true;
 }
 
 /** A unit as systemd has it. */
@@ -37,7 +40,15 @@ export interface ServiceState {
  */
 export const serviceKind: Kind<ServiceResource, ServiceState> = {
   kind: 'service',
-  ops: ['service_enable', 'service_disable', 'service_start', 'service_stop', 'service_reload', 'service_restart'],
+  ops: [
+    'service_enable',
+    'service_disable',
+    'service_start',
+    'service_stop',
+    'service_reload',
+    'service_restart',
+    'service_release',
+  ],
   shell: sh`
 # An init script's links tell whether it is enabled: systemd says "generated" of its unit.
 observe_service() {
@@ -83,6 +94,7 @@ service_ready() {
   if [ "$(systemctl show -p NeedDaemonReload --value "$1")" = yes ]; then systemctl daemon-reload || return 1; fi
   case $2 in
     nginx) output=$(nginx -t 2>&1) || { printf '%s\n' "$output"; return 1; } ;;
+    keepalived) keepalived_valid ;;
   esac
 }
 
@@ -96,13 +108,15 @@ op_service_start() {
   service_ready "$1" "$2" || return 1
   systemctl reset-failed "$1" 2>/dev/null
   systemctl start "$1"
-  service_verdict $? "$1"
+  service_verdict $? "$1" || return 1
+  case $2 in keepalived) keepalived_settled start ;; esac
 }
 
 op_service_reload() {
   service_ready "$1" "$2" || return 1
   systemctl reload "$1"
-  service_verdict $? "$1"
+  service_verdict $? "$1" || return 1
+  case $2 in keepalived) keepalived_settled reload ;; esac
 }
 
 op_service_restart() {
@@ -110,8 +124,22 @@ op_service_restart() {
   systemctl restart "$1"
   service_verdict $? "$1"
 }
+
+# service_release UNIT CHECKER reload|restart: it runs what stands on disk now, and its record goes.
+op_service_release() {
+  systemctl daemon-reload || return 1
+  service_ready "$1" "$2" || return 1
+  systemctl "$3" "$1"
+  service_verdict $? "$1" && rm -f "$R/run/lvsctl/loaded/$1"
+}
 `,
-  undo: () => undefined,
+  undo({ resource, before }) {
+    if (!isRecord(before)) return undefined;
+    const enabled = typeof before.enabled === 'boolean' ? before.enabled : null;
+    return { ...resource, enabled, running: before.running === false ? false : null, config: [], released: true };
+  },
+  earliest: (first, later) => (isRecord(first) && isRecord(later) ? { ...later, ...first } : first),
+  late: ({ released, running }) => released === true && running === null,
   ask: ({ unit }) => [unit],
   parse({ text }, asked) {
     const blocks = propertyBlocks(text);
@@ -157,6 +185,12 @@ op_service_restart() {
       after.stale = false;
       if (config.length > 0) after.loaded = config;
     }
+    if (resource.released && running === null && state.running && state.loaded !== null) {
+      ops.push({ name: 'service_release', args: [unit, checker(unit), resource.activate] });
+      shown.push({ as: 'action', text: `${resource.activate} ${unit} with its own files` });
+      before.loaded = state.loaded;
+      after.loaded = null;
+    }
     if (ops.length === 0) return [];
     const direction = running === false || enabled === false ? 'remove' : 'change';
     const change: Change = { key: keyOf(resource), kind: 'service', direction, shown, ops, before, after };
@@ -175,7 +209,7 @@ function whyActivate(resource: ServiceResource, state: ServiceState, config: rea
 
 /** Which program checks a unit's configuration before the unit takes it up; `-`: none. */
 function checker(unit: string): string {
-  return unit === 'nginx.service' ? 'nginx' : '-';
+  return unit === 'nginx.service' ? 'nginx' : unit === 'keepalived.service' ? 'keepalived' : '-';
 }
 
 /** The blocks of `systemctl show`, in the order of the units asked for (an alias shows another Id than was asked). */

@@ -1,6 +1,6 @@
 import { changedSince, isRecord } from './holds.ts';
 import { keyOf } from './key.ts';
-import type { Kind } from './kind.ts';
+import type { Change, Kind } from './kind.ts';
 import { sh } from './sh.ts';
 
 /** A kernel parameter's live value (a file resource sets it at boot). */
@@ -11,6 +11,8 @@ export interface SysctlResource {
   value: string;
   /** The file that sets it at boot, e.g. `/etc/sysctl.d/90-lvsctl.conf`: later files that disagree are reported. */
   file: string;
+  /** Given back: parameters that the kernel sets along with this one (path below /proc/sys → value). */
+  others?: Record<string, string>;
 }
 
 /** The live value, its white space made single; null where the kernel has no such parameter (yet). */
@@ -18,6 +20,8 @@ export interface SysctlState {
   value: string | null;
   /** `PATH:LINE` of a file read after ours at boot that sets another value; null where there is none. */
   overriddenBy: string | null;
+  /** What the kernel sets along with it, of what exists: path below /proc/sys → value; absent where there is nothing. */
+  others?: Record<string, string>;
 }
 
 /** Live kernel parameters. One `grep` brings all values and all files that set any at boot. */
@@ -33,6 +37,16 @@ observe_sysctl() {
   IFS=$nl
   for name in $asked; do
     if [ -r "./proc/sys/$name" ]; then found=$found./proc/sys/$name$nl; fi
+    case $name in
+      net/ipv4/ip_forward) also=ipv4 ;;
+      net/ipv6/conf/all/forwarding) also=ipv6 ;;
+      *) continue ;;
+    esac
+    set +f
+    for name in ./proc/sys/net/$also/conf/*/forwarding; do
+      case $name in */all/*) ;; *) found=$found$name$nl ;; esac
+    done
+    set -f
   done
   set +f
   for name in ./etc/sysctl.d/*.conf ./run/sysctl.d/*.conf ./usr/local/lib/sysctl.d/*.conf ./usr/lib/sysctl.d/*.conf \
@@ -54,8 +68,11 @@ op_sysctl_set() {
   [ -z "$redirects" ] || printf '%s\n' "$redirects" >"$R/proc/sys/net/ipv4/conf/all/accept_redirects"
 }
 `,
-  undo: ({ resource, before }) =>
-    isRecord(before) && typeof before.value === 'string' ? { ...resource, value: before.value } : undefined,
+  undo({ resource, before }) {
+    if (!isRecord(before) || typeof before.value !== 'string') return undefined;
+    const { others } = before;
+    return { ...resource, value: before.value, ...(isValues(others) ? { others } : {}) };
+  },
   theirs: changedSince,
   ask: ({ name }) => [sysctlPath(name)],
   parse({ text }, asked) {
@@ -67,12 +84,15 @@ op_sysctl_set() {
         const path = sysctlPath(resource.name);
         const found = values.filter((line) => line.path === `/proc/sys/${path}`).map((line) => line.text);
         const value = found.length === 0 ? null : normal(found.join(' '));
-        return [keyOf(resource), { value, overriddenBy: overriding(resource, path, settings) }];
+        const others = othersOf(path, values);
+        const overriddenBy = overriding(resource, path, settings);
+        return [keyOf(resource), { value, overriddenBy, ...(others === undefined ? {} : { others }) }];
       }),
     );
   },
   diff(resource, state) {
     const value = normal(resource.value);
+    if (resource.others !== undefined) return restoring(resource, resource.others, state);
     if (state.value === value) return [];
     return [
       {
@@ -82,6 +102,7 @@ op_sysctl_set() {
         shown: [{ as: 'value', name: resource.name, before: state.value, after: value }],
         ops: [{ name: 'sysctl_set', args: [sysctlPath(resource.name), value] }],
         before: { value: state.value },
+        ...(state.others === undefined ? {} : { was: { value: state.value, others: state.others } }),
         after: { value },
       },
     ];
@@ -93,6 +114,55 @@ op_sysctl_set() {
           `${overriddenBy} is read after ${resource.file} and sets ${resource.name} to another value: it wins at the next boot`,
         ],
 };
+
+/**
+ * ip_forward and conf/all/forwarding set the parameter of every interface and of those to come (ip-sysctl.rst): these
+ * come after it.
+ */
+function restoring(resource: SysctlResource, others: Record<string, string>, state: SysctlState): Change[] {
+  const value = normal(resource.value);
+  const now = (path: string) => (state.value === value ? state.others?.[path] : value);
+  const along = Object.entries(others).filter(
+    ([path, wanted]) => state.others?.[path] !== undefined && now(path) !== wanted,
+  );
+  if (state.value === value && along.length === 0) return [];
+  const path = sysctlPath(resource.name);
+  return [
+    {
+      key: keyOf(resource),
+      kind: 'sysctl',
+      direction: 'change',
+      shown: [
+        ...(state.value === value
+          ? []
+          : [{ as: 'value' as const, name: resource.name, before: state.value, after: value }]),
+        ...along.map(([name, after]) => ({ as: 'value' as const, name, before: state.others?.[name] ?? null, after })),
+      ],
+      ops: [
+        ...(state.value === value ? [] : [{ name: 'sysctl_set', args: [path, value] }]),
+        ...along.map(([name, after]) => ({ name: 'sysctl_set', args: [name, after] })),
+      ],
+      before: { value: state.value },
+      after: { value },
+    },
+  ];
+}
+
+/** The parameters that the kernel sets along with one. */
+function othersOf(path: string, values: readonly FoundLine[]): Record<string, string> | undefined {
+  const family = { 'net/ipv4/ip_forward': 'ipv4', 'net/ipv6/conf/all/forwarding': 'ipv6' }[path];
+  if (family === undefined) return undefined;
+  const prefix = '/proc/sys/';
+  const found = values.filter((line) => {
+    const [, each] = new RegExp(`^/proc/sys/net/${family}/conf/(.+)/forwarding$`).exec(line.path) ?? [];
+    return each !== undefined && each !== 'all';
+  });
+  return Object.fromEntries(found.map((line) => [line.path.slice(prefix.length), normal(line.text)]));
+}
+
+function isValues(value: unknown): value is Record<string, string> {
+  return isRecord(value) && Object.values(value).every((each) => typeof each === 'string');
+}
 
 /** A line as `grep -n` prints it. */
 interface FoundLine {
