@@ -17,6 +17,11 @@ export function parseAddress(text: string): Address | undefined {
   return undefined;
 }
 
+/** An address as Java writes it: all eight groups of IPv6, without leading zeros (java.net.Inet6Address). Pure. */
+export function expanded(address: string): string {
+  return ipaddr.parse(address).toNormalizedString();
+}
+
 /** Reads `ADDRESS/PREFIX`. Pure. */
 export function parseCidr(text: string): Cidr | undefined {
   const match = /^([^/]+)\/(0|[1-9][0-9]{0,2})$/.exec(text);

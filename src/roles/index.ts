@@ -4,16 +4,20 @@ import type { Cluster, Host } from '../inventory/model.ts';
 import type { Facts } from '../platform/facts.ts';
 import { FAMILIES } from '../platform/families.ts';
 import { makeRenderer, type Renderer } from '../templates/render.ts';
+import { apache } from './apache.ts';
+import { application } from './application.ts';
 import { connectionResources } from './connections.ts';
 import { type Desired, type Part, type Question, settled } from './desired.ts';
 import { director } from './director.ts';
 import { extras } from './extras.ts';
 import { firewall, firewallResources } from './firewall.ts';
+import { keepalived } from './keepalived.ts';
 import { moduleResources, sysctlResources } from './kernel.ts';
+import { nginx } from './nginx.ts';
 import { realServer } from './real-server.ts';
 import { router } from './router.ts';
+import { time } from './time.ts';
 import { tunnels } from './tunnels.ts';
-import { webServer } from './web-server.ts';
 
 export type { Desired } from './desired.ts';
 
@@ -23,7 +27,11 @@ const ROLES: readonly ((question: Question) => Part)[] = [
   realServer,
   tunnels,
   director,
-  webServer,
+  keepalived,
+  nginx,
+  apache,
+  application,
+  time,
   firewall,
   extras,
 ];
