@@ -50,6 +50,7 @@ function shownLine(shown: Shown): string {
 
 /**
  * Whether a client's requests to a VIP went well and reached every real server that has a weight. Pure.
+ * @param spreads whether the scheduler gives one client's requests to all real servers
  * @param bodies what each real server answers when asked directly; shares are told only where these differ
  */
 export function judgeTraffic(
@@ -57,6 +58,7 @@ export function judgeTraffic(
   realServers: readonly RealServer[],
   answers: readonly Answer[],
   bodies: ReadonlyMap<string, string>,
+  spreads: boolean,
 ): Check {
   const failed = answers.filter((answer) => !answer.ok);
   if (answers.length === 0) return { hop, status: 'failed', detail: 'the client asked nothing' };
@@ -72,7 +74,7 @@ export function judgeTraffic(
     count: answers.filter((answer) => answer.text === bodies.get(real.host)).length,
   }));
   const text = shares.map((share) => `${share.host} ${share.count}`).join(', ');
-  const silent = shares.filter((share) => share.count === 0 && answers.length >= expectedRound(weighted));
+  const silent = shares.filter((share) => spreads && share.count === 0 && answers.length >= expectedRound(weighted));
   const strange = answers.length - shares.reduce((sum, share) => sum + share.count, 0);
   if (silent.length > 0) {
     return {

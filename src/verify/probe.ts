@@ -16,24 +16,30 @@ export interface Question {
   count: number;
   /** Seconds for one request. */
   timeout: number;
+  /** http: the page at /. connect: whether a TCP connection opens. */
+  how: 'http' | 'connect';
 }
 
 /** At most this much of all answers together is read. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /**
- * The program that asks from a host; its arguments come beside it. curl where the host has it, else bash's own
- * /dev/tcp. The mark is random, so that no answer can look like the end of one. After five failures it stops asking:
+ * The program that asks from a host; its arguments come beside it. For pages curl where the host has it, else bash's
+ * own /dev/tcp. The mark is random, so that no answer can look like the end of one. After five failures it stops asking:
  * each may have cost the whole time limit.
  */
 const PROGRAM = String.raw`
-address=$1 port=$2 count=$3 seconds=$4 mark=$5
+address=$1 port=$2 count=$3 seconds=$4 mark=$5 how=$6
 case $address in *:*) site="[$address]" ;; *) site=$address ;; esac
 n=0
 failed=0
 while [ "$n" -lt "$count" ] && [ "$failed" -lt 5 ]; do
   n=$((n + 1))
-  if command -v curl >/dev/null 2>&1; then
+  if [ "$how" = connect ] && command -v bash >/dev/null 2>&1; then
+    timeout "$seconds" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$address" "$port" 2>&1
+  elif [ "$how" = connect ]; then
+    echo 'bash is not here'; false
+  elif command -v curl >/dev/null 2>&1; then
     curl -sS --globoff --noproxy '*' --max-time "$seconds" -H 'Connection: close' "http://$site:$port/" 2>&1
   elif command -v bash >/dev/null 2>&1; then
     timeout "$seconds" bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf "GET / HTTP/1.0\r\nHost: %s\r\n\r\n" "$0" >&3 &&
@@ -48,12 +54,12 @@ done
 `;
 
 /**
- * Asks over HTTP from a host.
+ * Asks a TCP port from a host, over HTTP or by connecting alone.
  * @throws the transport's errors; VERIFY-TOO-MUCH when the answers are larger than 4 MiB together
  */
 export async function ask(connection: Connection, question: Question): Promise<Answer[]> {
   const mark = randomBytes(16).toString('hex');
-  const words = [question.address, question.port, question.count, question.timeout, mark].map(String);
+  const words = [question.address, question.port, question.count, question.timeout, mark, question.how].map(String);
   const text = await capture(
     connection,
     ['sh', '-c', PROGRAM, 'lvsctl-ask', ...words],

@@ -53,21 +53,24 @@ async function askRealServers(
   add: (checks: readonly Check[]) => void,
 ): Promise<Map<string, string>> {
   const bodies = new Map<string, string>();
+  if (service.protocol !== 'tcp') return bodies;
   for (const director of service.directors) {
     const connection = context.connections.get(director);
     for (const real of realServersOf(service)) {
-      const hop = `${director} → ${real.host} ${real.address}:${real.port}`;
+      const port = real.port || (service.ports[0]?.first ?? 0);
+      const hop = `${director} → ${real.host} ${real.address}:${port}`;
       if (connection === undefined) {
         add([{ hop, status: 'unknown', detail: `${director} could not be read` }]);
         continue;
       }
       const [answer] = await ask(connection, {
         address: real.address,
-        port: real.port,
+        port,
         count: 1,
         timeout: REQUEST_SECONDS,
+        how: howToAsk(context.cluster, service, port),
       });
-      if (answer?.ok) bodies.set(real.host, answer.text);
+      if (answer?.ok && answer.text !== '') bodies.set(real.host, answer.text);
       add([
         { hop, status: answer?.ok ? 'ok' : 'failed', detail: answer?.ok ? 'answers' : (answer?.text ?? 'no answer') },
       ]);
@@ -99,6 +102,10 @@ async function askOne(
 ): Promise<void> {
   const connection = context.connections.get(client.name);
   const hop = `${client.name} → ${service.name} ${asked.address}:${asked.port}`;
+  if (service.protocol !== 'tcp') {
+    add([{ hop, status: 'unknown', detail: `${service.protocol} isn’t asked: no request suits every such service` }]);
+    return;
+  }
   if (connection === undefined) {
     add([{ hop, status: 'unknown', detail: `${client.name} cannot be reached, so the VIP was not asked from there` }]);
     return;
@@ -107,8 +114,27 @@ async function askOne(
     ...asked,
     count: context.requests,
     timeout: REQUEST_SECONDS,
+    how: howToAsk(context.cluster, service, asked.port),
   });
-  add([judgeTraffic(hop, realServersOf(service), answers, bodies)]);
+  add([judgeTraffic(hop, realServersOf(service), answers, bodies, spreads(service))]);
+}
+
+/** Pages where the port is one of lvsctl's web servers, proxies or applications, or is checked by a page. */
+function howToAsk(cluster: Cluster, service: Service, port: number): 'http' | 'connect' {
+  const checked = service.healthCheck?.check;
+  if (checked?.type === 'http_get' && checked.port === undefined) return 'http';
+  const real = realServersOf(service);
+  const ports = new Set(real.filter((one) => one.port !== 0).map((one) => one.port));
+  const sites = [...cluster.webServers, ...cluster.proxies, ...cluster.applications];
+  const served = sites.some(
+    (site) => (site.port === port || ports.has(site.port)) && real.some(({ host }) => site.hosts.includes(host)),
+  );
+  return served ? 'http' : 'connect';
+}
+
+/** Whether one client's requests, one after the other, reach every real server. */
+function spreads(service: Service): boolean {
+  return service.persistence === undefined && ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq'].includes(service.scheduler);
 }
 
 /** Who answers ARP for the VIP, as the described hosts on the directors' segment learnt it from the traffic. */

@@ -2,13 +2,17 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTransport } from '../../src/transport/index.ts';
-import { type Answer, ask } from '../../src/verify/probe.ts';
+import { type Answer, ask, type Question } from '../../src/verify/probe.ts';
 
 let server: Server | undefined;
 afterEach(() => void server?.close());
 
 /** Asks a web server on loopback from this machine. */
-async function asked(count: number, answer: (request: number) => string | null): Promise<Answer[]> {
+async function asked(
+  count: number,
+  answer: (request: number) => string | null,
+  how: Question['how'] = 'http',
+): Promise<Answer[]> {
   let requests = 0;
   const made = createServer((_request, response) => {
     requests += 1;
@@ -22,7 +26,7 @@ async function asked(count: number, answer: (request: number) => string | null):
   const transport = await createTransport('local');
   const connection = await transport.connect({ name: 'here', ssh: { address: '127.0.0.1' } }, { phase: 'verify' });
   try {
-    return await ask(connection, { address: '127.0.0.1', port, count, timeout: 5 });
+    return await ask(connection, { address: '127.0.0.1', port, count, timeout: 5, how });
   } finally {
     await connection.close();
     await transport.close();
@@ -39,6 +43,23 @@ describe('ask', () => {
     const answers = await asked(2, (n) => (n === 1 ? null : 'x'));
     expect(answers.map((answer) => answer.ok)).toEqual([false, true]);
     expect(answers[0]?.text).not.toBe('');
+  });
+
+  it('connects where a page is too much to ask for', async () => {
+    expect(await asked(2, () => null, 'connect')).toEqual([
+      { ok: true, text: '' },
+      { ok: true, text: '' },
+    ]);
+  });
+
+  it('tells when nobody listens', async () => {
+    const transport = await createTransport('local');
+    const connection = await transport.connect({ name: 'here', ssh: { address: '127.0.0.1' } }, { phase: 'verify' });
+    const question = { address: '127.0.0.1', port: 1, count: 1, timeout: 5, how: 'connect' } as const;
+    const [answer] = await ask(connection, question);
+    expect(answer).toMatchObject({ ok: false, text: expect.stringContaining('refused') });
+    await connection.close();
+    await transport.close();
   });
 
   it('stops asking after five failures', async () => {
