@@ -8,6 +8,7 @@ import { fileKind } from './file.ts';
 import { firewallKind } from './firewall.ts';
 import { ipvsKind } from './ipvs.ts';
 import { ipvsTimeoutsKind } from './ipvs-timeouts.ts';
+import { keepalivedKind } from './keepalived.ts';
 import type { Change, Kept, Kind, Recorded, Refusal, Undoing } from './kind.ts';
 import { moduleKind } from './module.ts';
 import { neighbourKind } from './neighbour.ts';
@@ -30,6 +31,7 @@ export type {
   FirewallResource,
   IpvsResource,
   IpvsTimeoutsResource,
+  KeepalivedResource,
   ModuleResource,
   NeighbourResource,
   PackageResource,
@@ -60,6 +62,7 @@ export const kinds: { readonly [K in Resource['kind']]: Kind<Resource, unknown> 
   ipvs: ipvsKind,
   ipvs_timeouts: ipvsTimeoutsKind,
   service: serviceKind,
+  keepalived: keepalivedKind,
   clock: clockKind,
 };
 

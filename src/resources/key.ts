@@ -15,7 +15,8 @@ export function keyOf(resource: Resource): string {
     case 'selinux_boolean':
       return `selinux boolean ${resource.name}`;
     case 'clock':
-      return 'clock';
+    case 'keepalived':
+      return resource.kind;
     case 'tunnel':
       return resource.type === 'gue'
         ? `tunnel gue ${resource.port} IPv${resource.family}`

@@ -7,6 +7,7 @@ import type { FileResource } from './file.ts';
 import type { FirewallResource } from './firewall.ts';
 import type { IpvsResource } from './ipvs.ts';
 import type { IpvsTimeoutsResource } from './ipvs-timeouts.ts';
+import type { KeepalivedResource } from './keepalived.ts';
 import type { ModuleResource } from './module.ts';
 import type { NeighbourResource } from './neighbour.ts';
 import type { PackageResource } from './package.ts';
@@ -25,6 +26,7 @@ export type {
   FirewallResource,
   IpvsResource,
   IpvsTimeoutsResource,
+  KeepalivedResource,
   ModuleResource,
   NeighbourResource,
   PackageResource,
@@ -50,5 +52,6 @@ export type Resource =
   | FirewallResource
   | IpvsResource
   | IpvsTimeoutsResource
+  | KeepalivedResource
   | ServiceResource
   | ClockResource;

@@ -62,6 +62,7 @@ const KINDS = [
   'ipvs',
   'ipvs_timeouts',
   'service',
+  'keepalived',
   'clock',
 ] as const satisfies Resource['kind'][];
 

@@ -61,7 +61,7 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
   test('new files and old ones are seen together, in their places; the host keeps its own', async () => {
     put(CONFIG, 'old\n');
     put('/etc/keepalived/scripts/there.sh', 'script\n');
-    stub('keepalived', 'cat "$3" "${3%/*}"/scripts/*; stat -c "%a %n" "$3"; exit 5');
+    stub('keepalived', 'cat "$3" "$(dirname "$3")"/scripts/*; stat -c "%a %n" "$3"; exit 5');
     const ops = [
       attempt(CONFIG, 'new\n'),
       attempt('/etc/keepalived/scripts/too.sh', 'too\n', '0755'),
@@ -120,6 +120,24 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     expect(said.map((each) => each.at(-1)?.[0])).toEqual(['failed', 'failed']);
     expect(said[0]?.at(-1)?.[1]).toContain('no validator sendmail');
     expect(said[1]?.at(-1)?.[1]).toContain('keepalived');
+  });
+
+  test('a script whose interpreter the host doesn’t have is refused with its line', async () => {
+    put(CONFIG, 'old\n');
+    stub('keepalived', ':');
+    const scripts: [string, string][] = [
+      ['a.sh', '#!/bin/sh\n'],
+      ['b.py', '#!/usr/bin/nosuch-python -u\n'],
+      ['c.rb', '#!/usr/bin/env nosuch-ruby\n'],
+      ['d.sh', '#! /usr/bin/env sh\n'],
+    ];
+    const ops = scripts.map(([name, text]) => attempt(`/etc/keepalived/lvsctl/${name}`, text, '0755'));
+    const said = await run(shell, [attempt(CONFIG, 'new\n'), ...ops, check('keepalived')]);
+    expect(said.at(-1)?.[0]).toBe('failed');
+    expect(said.at(-1)?.[1]?.split('\n').sort()).toEqual([
+      '/etc/keepalived/lvsctl/b.py: Line 1: there is no /usr/bin/nosuch-python on this host',
+      '/etc/keepalived/lvsctl/c.rb: Line 1: there is no nosuch-ruby on this host',
+    ]);
   });
 
   test('copies that a killed run left go', async () => {
