@@ -50,7 +50,7 @@ describe('judgeTraffic', () => {
   });
 });
 
-XX, () => {
+describe('neighbourCheck', () => {
   const macs = new Map([['52:54:00:00:00:01', 'director']]);
   it.each([
     ['52:54:00:00:00:01', 'ok'],
