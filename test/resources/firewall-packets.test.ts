@@ -49,7 +49,7 @@ async function receive(where: Namespace, protocol: number): Promise<() => number
 }
 
 async function ready(where: Namespace, command: readonly string[]): Promise<() => string> {
-  const child = spawn('nsenter', ['-t', String(where.pid), '-U', '-n', '--preserve-credentials', ...command], {
+  const child = spawn('nsenter', [...where.enter.slice(1), ...command], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   started.push(child);
