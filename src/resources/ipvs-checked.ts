@@ -27,14 +27,3 @@ export function permitted(wanted: IpvsService, live: IpvsService | null, checker
   });
   return { scheduler: wanted.scheduler, flags: wanted.flags, destinations: destinations.sort(byEndpoint) };
 }
-
-/** The real servers of a service that the checker has taken out, as `ADDRESS:PORT`. Pure. */
-export function takenOut(wanted: IpvsService, live: IpvsService | null, { inhibit }: IpvsChecker): string[] {
-  const there = new Map(live?.destinations.map((each) => [endpoint(each), each]));
-  return wanted.destinations
-    .filter((each) => {
-      const found = there.get(endpoint(each));
-      return found === undefined || (inhibit && found.weight === 0 && each.weight > 0);
-    })
-    .map(endpoint);
-}

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { diffOne, type IpvsResource, keyOf, undoOf } from '../../src/resources/index.ts';
 import type { IpvsChecker } from '../../src/resources/ipvs-checked.ts';
-import { takenOut } from '../../src/resources/ipvs-checked.ts';
 import { type IpvsDestination, parseTable, ruleLines, serviceFlags } from '../../src/resources/ipvs-table.ts';
 import { DEBIAN, parsed, words } from './facts.ts';
 
@@ -290,12 +289,5 @@ describe('a service that keepalived checks', () => {
     ['another scheduler', checked(), { ...live(first), scheduler: 'rr' }, ['ipvs -E -t 20.20.20.20:80 -s wrr']],
   ])('%s', (_, resource, observed, commands) => {
     expect(words(diffOne(resource, observed, DEBIAN).flatMap((change) => change.ops))).toEqual(commands);
-  });
-
-  test('which servers are out', () => {
-    expect(takenOut(web, live(first), checker)).toEqual(['30.30.30.40:80']);
-    expect(takenOut(web, live(first, zero), checker)).toEqual([]);
-    expect(takenOut(web, live(first, zero), { ...checker, inhibit: true })).toEqual(['30.30.30.40:80']);
-    expect(takenOut(web, null, checker)).toEqual(['30.30.30.30:80', '30.30.30.40:80']);
   });
 });
