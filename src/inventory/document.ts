@@ -16,9 +16,12 @@ export type Path = readonly (string | number)[];
 
 type FilePlace = Extract<Place, { kind: 'file' }>;
 
-/** A YAML file as plain data that still knows where everything stands. */
+/** A YAML file, or one with those that it includes, as plain data that still knows where everything stands. */
 export interface SourceDocument {
+  /** The file, or the one that includes the others. */
   file: string;
+  /** All files that it was read from. */
+  files: readonly string[];
   value: unknown;
   /** Where a value (or its key) stands; for what isn't there, where the nearest thing around it does. */
   place(path: Path, of?: 'key' | 'value'): FilePlace;
@@ -60,6 +63,7 @@ export function parseSource(file: string, text: string): SourceDocument | { prob
   }
   return {
     file,
+    files: [file],
     value,
     place: (path, of = 'value') => at(offsetOf(document, path, of)),
     textPlace: (path) => ({ file, ...textStart(document, counter, text, path) }),

@@ -1,3 +1,4 @@
+import { dirname, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '../errors/index.ts';
 import type { Path, SourceDocument } from './document.ts';
@@ -6,7 +7,7 @@ import type { Path, SourceDocument } from './document.ts';
 export interface Findings {
   readonly problems: Problem[];
   add(path: Path, code: string, what: string, next: string, of?: 'key' | 'value'): void;
-  /** `line 12`, for a problem that has two places. */
+  /** `line 12`, or `line 12 of hosts.yaml` where there are several files; for a problem that has two places. */
   line(path: Path, of?: 'key' | 'value'): string;
   readonly document: SourceDocument;
 }
@@ -21,6 +22,9 @@ export function makeFindings(document: SourceDocument): Findings {
       // What stands in defaults is met again with every host and service.
       if (!problems.some((earlier) => isDeepStrictEqual(earlier, problem))) problems.push(problem);
     },
-    line: (path, of = 'value') => `line ${document.place(path, of).line}`,
+    line: (path, of = 'value') => {
+      const { file, line } = document.place(path, of);
+      return document.files.length === 1 ? `line ${line}` : `line ${line} of ${relative(dirname(document.file), file)}`;
+    },
   };
 }

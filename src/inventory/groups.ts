@@ -35,11 +35,42 @@ export function resolveGroups(inventory: Inventory, hosts: readonly string[], fi
         );
         return [];
       }
-      return range.filter((host) => checkHost(host, hosts, path, 'value', findings));
+      return knownOf(text, range, hosts, inventory, path, findings);
     });
     groups.set(name, [...new Set(members)]);
   }
   return { hosts, groups };
+}
+
+/** Those of a range that are hosts; one finding for all that aren't. */
+function knownOf(
+  text: string,
+  range: readonly string[],
+  hosts: readonly string[],
+  inventory: Inventory,
+  path: Path,
+  findings: Findings,
+): string[] {
+  const missing = range.filter((host) => !hosts.includes(host));
+  const [first = ''] = missing;
+  if (first !== '' && Object.hasOwn(inventory.groups ?? {}, first)) {
+    findings.add(
+      path,
+      'INV-UNKNOWN-NAME',
+      `“${first}” is a group, and a group’s members are hosts`,
+      'Name its hosts here.',
+    );
+  } else if (missing.length === 1) checkHost(first, hosts, path, 'value', findings);
+  else if (missing.length > 1) {
+    const more = missing.length > 3 ? ` and ${missing.length - 3} more` : '';
+    findings.add(
+      path,
+      'INV-UNKNOWN-NAME',
+      `${missing.length} hosts of ${text} are not described: ${missing.slice(0, 3).join(', ')}${more}`,
+      'Describe them under hosts, or correct the range.',
+    );
+  }
+  return range.filter((host) => hosts.includes(host));
 }
 
 /** `web[01-03,7]` → web01 web02 web03 web7; a name without brackets stands for itself; undefined: no range. Pure. */

@@ -1,2 +1,2 @@
 export { inventoryFingerprint } from './fingerprint.ts';
-export { loadCluster } from './load.ts';
+export { type Loaded, loadCluster, loadClusters } from './load.ts';

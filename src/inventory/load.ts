@@ -1,8 +1,12 @@
-import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join, resolve as resolvePath } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
+import { type Claimed, checkAcross } from './across.ts';
 import { parseSource, type SourceDocument } from './document.ts';
+import { type ReadResult, withIncludes } from './include.ts';
 import type { Cluster } from './model.ts';
+import { readText, TooLarge } from './read-file.ts';
 import { resolveCluster } from './resolve.ts';
 import { suggestion } from './suggest.ts';
 import { validateDocument } from './validate.ts';
@@ -10,40 +14,94 @@ import { validateDocument } from './validate.ts';
 /** Bytes; five thousand hosts take about one million. */
 const SIZE_LIMIT = 4 * 1024 * 1024;
 
+/** A cluster with the document that it was made from. */
+export interface Loaded {
+  cluster: Cluster;
+  document: SourceDocument;
+}
+
 /**
  * Reads one cluster from inventory files or folders (each `*.yaml` and `*.yml` with a `name` in it).
  * @param options.cluster which one, where there are several
  * @throws LvsctlError with every problem of every file: INV-NO-FILE, INV-NOT-YAML, INV-UNKNOWN-KEY …
  */
 export function loadCluster(paths: readonly string[], options: { cluster?: string } = {}): Cluster {
+  const { loaded, documents, files, claims } = load(paths, options.cluster);
+  const [one, second] = loaded;
+  if (one !== undefined && second === undefined) {
+    refuse(checkAcross(claims));
+    return one.cluster;
+  }
+  throw failure(choiceProblem(loaded, documents, options.cluster, files));
+}
+
+/**
+ * Reads all clusters of inventory files or folders, or the one that is named.
+ * @throws LvsctlError as `loadCluster`, but not where there are several
+ */
+export function loadClusters(paths: readonly string[], options: { cluster?: string } = {}): Loaded[] {
+  const { loaded, documents, files, claims } = load(paths, options.cluster);
+  const names = loaded.map(({ cluster }) => cluster.name);
+  if (names.length > 0 && new Set(names).size === names.length) {
+    refuse(checkAcross(claims));
+    return loaded;
+  }
+  throw failure(choiceProblem(loaded, documents, options.cluster, files));
+}
+
+/** Reads all clusters; the problems are those of the wanted ones alone. */
+function load(
+  paths: readonly string[],
+  wanted: string | undefined,
+): { loaded: Loaded[]; documents: SourceDocument[]; files: string[]; claims: Claimed[] } {
   const files = [...new Set(paths.flatMap(filesAt))];
-  const results = files.map(readOne);
-  const documents = results.flatMap((result) => ('document' in result ? [result.document] : []));
-  const chosen = documents.filter(
-    (document) => options.cluster === undefined || clusterName(document) === options.cluster,
-  );
-  const problems = results.flatMap((result) => ('problems' in result ? result.problems : []));
-  const clusters = chosen.flatMap((document) => {
+  const parsed = new Map<string, ReadResult>();
+  const read = (file: string): ReadResult => {
+    const result = parsed.get(file) ?? readOne(file);
+    parsed.set(file, result);
+    return result;
+  };
+  const problems: Problem[] = [];
+  const documents: SourceDocument[] = [];
+  const claims: Claimed[] = [];
+  const loaded: Loaded[] = [];
+  for (const result of files.map(read)) {
+    if ('problems' in result) {
+      problems.push(...result.problems);
+      continue;
+    }
+    const asked = wanted === undefined || clusterName(result.document) === wanted;
+    documents.push(result.document);
+    const { document, problems: including } = withIncludes(result.document, read);
     const checked = validateDocument(document);
-    problems.push(...checked.problems);
-    if (checked.inventory === undefined) return [];
-    const resolved = resolveCluster(document, checked.inventory, checked.pruned);
-    problems.push(...resolved.problems);
-    return resolved.cluster === undefined ? [] : [resolved.cluster];
-  });
+    const resolved =
+      checked.inventory === undefined ? undefined : resolveCluster(document, checked.inventory, checked.pruned);
+    const found = [...including, ...checked.problems, ...(resolved?.problems ?? [])];
+    if (asked) problems.push(...found);
+    if (resolved?.cluster === undefined || found.length > 0) continue;
+    claims.push({ cluster: resolved.cluster, document, asked });
+    if (asked) loaded.push({ cluster: resolved.cluster, document });
+  }
+  // What an included file has wrong is met again with every cluster that includes it.
+  const each = problems.filter(
+    (problem, index) => index === problems.findIndex((other) => isDeepStrictEqual(other, problem)),
+  );
+  refuse(each);
+  return { loaded, documents, files, claims };
+}
+
+function refuse(problems: readonly Problem[]): void {
   if (problems.length > 0) throw new LvsctlError(problems.toSorted(byPlace));
-  const [cluster, second] = clusters;
-  if (cluster !== undefined && second === undefined) return cluster;
-  throw failure(choiceProblem(clusters, documents, options.cluster, files));
 }
 
 function choiceProblem(
-  clusters: readonly Cluster[],
+  loaded: readonly Loaded[],
   documents: readonly SourceDocument[],
   wanted: string | undefined,
   files: readonly string[],
 ): Problem {
   const place = { kind: 'none' } as const;
+  const clusters = loaded.map(({ cluster }) => cluster);
   if (wanted !== undefined && clusters.length === 0) {
     const names = documents.flatMap((document) => clusterName(document) ?? []);
     return {
@@ -105,36 +163,15 @@ function clusterName({ value }: SourceDocument): string | undefined {
     : undefined;
 }
 
-function readOne(file: string): { document: SourceDocument } | { problems: Problem[] } {
+function readOne(file: string): ReadResult {
   let text: string;
   try {
-    const bytes = readUpTo(file, SIZE_LIMIT + 1);
-    if (bytes.length > SIZE_LIMIT) return { problems: [tooLarge(file)] };
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = readText(file, SIZE_LIMIT);
   } catch (error) {
-    return { problems: [unreadable(file, error)] };
+    return { problems: [error instanceof TooLarge ? tooLarge(file) : unreadable(file, error)] };
   }
   const parsed = parseSource(file, text);
   return 'problems' in parsed ? parsed : { document: parsed };
-}
-
-/** Reads no more than this many bytes: a device or a pipe may never end. */
-function readUpTo(file: string, limit: number): Buffer {
-  const handle = openSync(file, 'r');
-  try {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    while (size < limit) {
-      const chunk = Buffer.alloc(Math.min(64 * 1024, limit - size));
-      const count = readSync(handle, chunk);
-      if (count === 0) break;
-      chunks.push(chunk.subarray(0, count));
-      size += count;
-    }
-    return Buffer.concat(chunks);
-  } finally {
-    closeSync(handle);
-  }
 }
 
 function tooLarge(file: string): Problem {

@@ -7,6 +7,7 @@ export function withDefaults<T>(defaults: unknown, said: T): T {
   return merged as T;
 }
 
-function isMap(value: unknown): value is Record<string, unknown> {
+/** Whether a value is a map. */
+export function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -98,10 +98,15 @@ export interface Host extends Extras {
   vars: Record<string, string | number | boolean>;
 }
 
-/** A value that never stands in the model: where it comes from. `name` is where the inventory asks for it. */
+/** A value that never stands in the model: where it comes from (`secrets.ts`). */
 export interface Secret {
+  /** Where the inventory asks for it, e.g. `vrrp.edge.auth_pass`. */
   name: string;
-  from: { env: string } | { file: string } | { command: string };
+  /** A file by its absolute path; a command of the shell with the folder that it is run in. */
+  from: { env: string } | { file: string } | { command: string; folder: string };
+  /** How many characters count. */
+  longest: number;
+  place: { file: string; line?: number; column?: number };
 }
 
 /** A file that is read beside the inventory and lands on hosts. */
@@ -231,7 +236,8 @@ export interface Service {
   arp: Arp;
   tunnel: Tunnel;
   healthCheck?: HealthCheck;
-  sorryServer?: { address: string; port: number };
+  /** Answers when no real server does, for the rows of its family. Without a port: on that of each row. */
+  sorryServer?: { address: string; family: 4 | 6; port?: number };
   quorum?: number;
   hysteresis?: number;
 }

@@ -1,4 +1,5 @@
 import { holds } from './addresses.ts';
+import type { Findings } from './findings.ts';
 import type { Cidr, Host, Service, VrrpGroup } from './model.ts';
 
 /**
@@ -19,6 +20,32 @@ export function withNatGateways(
     const candidates = nat.flatMap((service) => gatewaysOf(service, hosts, vrrp));
     return withGateway(withGateway(host, 4, candidates), 6, candidates);
   });
+}
+
+/** A real server of a nat service without any way back: no gateway, none that follows, no route. */
+export function checkNatGateways(hosts: readonly Host[], services: readonly Service[], findings: Findings): void {
+  for (const service of services.filter(({ mode }) => mode === 'nat')) {
+    for (const { family, realServers } of service.virtuals) {
+      for (const real of realServers) {
+        const host = hosts.find(({ name }) => name === real.host);
+        if (host === undefined || !host.managed || hasWay(host, family)) continue;
+        findings.add(
+          ['services', service.name, 'real_servers', host.name],
+          'INV-NO-WAY-BACK',
+          `${host.name} has no IPv${family} gateway and no network in common with its director, through which replies must pass`,
+          'Give it a gateway that leads to the director, or use mode fullnat.',
+          'key',
+        );
+      }
+    }
+  }
+}
+
+function hasWay({ interfaces }: Host, family: 4 | 6): boolean {
+  return interfaces.some(
+    ({ gateways, routes }) =>
+      gateways[family === 4 ? 'v4' : 'v6'] !== undefined || routes.some(({ to }) => to.family === family),
+  );
 }
 
 function withGateway(host: Host, family: 4 | 6, candidates: readonly Cidr[]): Host {

@@ -55,17 +55,32 @@ function resolveProxy(
 ): ReverseProxy {
   const path: Path = ['proxies', name];
   const members = hostsOf(said.hosts, names, [...path, 'hosts'], findings);
-  const servers = Object.entries(said.upstream.servers).flatMap(([server, one]) => {
+  const byHost = new Map<string, { at: Path; one: (typeof said.upstream.servers)[string] }>();
+  // A host's own entry overrides its group's, wherever the two stand.
+  const entries = Object.entries(said.upstream.servers);
+  const isGroup = ([server]: readonly [string, unknown]) => names.groups.has(server);
+  for (const [server, one] of [...entries.filter(isGroup), ...entries.filter((entry) => !isGroup(entry))]) {
     const at: Path = [...path, 'upstream', 'servers', server];
-    return membersOf(server, names, at, 'key', findings).flatMap((host) => {
-      const address = addressTowards(hosts, host, members);
-      if (address === undefined) {
-        findings.add(at, 'INV-NO-ADDRESS', `${host} has no address that ${name} could ask`, 'Give it one.', 'key');
-        return [];
-      }
-      return { host, address, port: one.port, weight: one.weight ?? 1, backup: one.backup ?? false };
-    });
+    for (const host of membersOf(server, names, at, 'key', findings)) {
+      byHost.set(host, { at, one: { ...byHost.get(host)?.one, ...one } });
+    }
+  }
+  const servers = [...byHost].flatMap(([host, { at, one }]) => {
+    const address = addressTowards(hosts, host, members);
+    if (address === undefined) {
+      findings.add(at, 'INV-NO-ADDRESS', `${host} has no address that ${name} could ask`, 'Give it one.', 'key');
+      return [];
+    }
+    return { host, address, port: one.port, weight: one.weight ?? 1, backup: one.backup ?? false };
   });
+  if (said.upstream.method === 'ip_hash' && servers.some(({ backup }) => backup)) {
+    findings.add(
+      [...path, 'upstream', 'method'],
+      'INV-NOT-IN-MODE',
+      'ip_hash has no backup servers (nginx refuses them)',
+      'Leave backup out, or use least_conn.',
+    );
+  }
   const allow = said.health_check?.allow;
   const listed = Array.isArray(allow)
     ? allow.flatMap((text, index) => {
@@ -111,6 +126,20 @@ export function withDirectors(
   });
 }
 
+/** Nobody could ask a proxy's health that only directors may ask, where there are none. */
+export function checkAllowed(proxies: readonly ReverseProxy[], findings: Findings): void {
+  for (const { name, healthCheck } of proxies) {
+    if (healthCheck === undefined || healthCheck.allow.length > 0) continue;
+    findings.add(
+      ['proxies', name, 'health_check'],
+      'INV-NO-DIRECTORS',
+      `only directors may ask for the health of ${name}, and no service has its hosts as real servers`,
+      'List who may ask under allow, or make the hosts real servers of a service.',
+      'key',
+    );
+  }
+}
+
 /** The address by which some hosts reach another: one in a network of theirs, else its first. */
 function addressTowards(hosts: readonly Host[], name: string, from: readonly string[]): string | undefined {
   const own = hosts.find((host) => host.name === name)?.interfaces.flatMap((one) => one.addresses) ?? [];
@@ -132,11 +161,14 @@ function resolveApplication(name: string, said: InventoryApplication, names: Nam
         ? { type: 'package' }
         : {
             type: 'archive',
-            archive: { file: besides(source.archive, findings), sha256: source.sha256 },
+            archive: { file: besides(source.archive, [...path, 'source', 'archive'], findings), sha256: source.sha256 },
             java:
               source.java === undefined || source.java === 'package'
                 ? 'package'
-                : { file: besides(source.java.archive, findings), sha256: source.java.sha256 },
+                : {
+                    file: besides(source.java.archive, [...path, 'source', 'java', 'archive'], findings),
+                    sha256: source.java.sha256,
+                  },
           },
     hosts: hostsOf(said.hosts, names, [...path, 'hosts'], findings),
     port: said.port,
@@ -148,7 +180,7 @@ function resolveApplication(name: string, said: InventoryApplication, names: Nam
 }
 
 function readPages(said: string, path: Path, findings: Findings): Application['pages'] {
-  const folder = besides(said, findings);
+  const folder = besides(said, path, findings);
   let entries: ReturnType<typeof list>;
   try {
     entries = list(folder);

@@ -4,18 +4,7 @@ import { seconds } from './duration.ts';
 import type { Findings } from './findings.ts';
 import type { Check, HealthCheck } from './model.ts';
 import type { InventoryHealthCheck } from './schema.ts';
-
-const CHECKS = [
-  'http_get',
-  'ssl_get',
-  'tcp_check',
-  'smtp_check',
-  'dns_check',
-  'ping_check',
-  'udp_check',
-  'misc_check',
-  'bfd',
-] as const;
+import { CHECKS } from './service-defaults.ts';
 
 /** A service's health check: exactly one check, and its rhythm. */
 export function resolveHealthCheck(
@@ -36,6 +25,10 @@ export function resolveHealthCheck(
     return undefined;
   }
   const check = resolveCheck(first, said, [...path, first], findings);
+  for (const key of ['interval', 'timeout', 'retry_interval'] as const) {
+    if (said[key] === undefined || seconds(said[key]) > 0) continue;
+    findings.add([...path, key], 'INV-BAD-VALUE', `“${key}” must be more than 0`, 'Give it some time.');
+  }
   if (check === undefined) return undefined;
   return {
     check,

@@ -2,6 +2,7 @@ import { readBeside } from './beside.ts';
 import type { Path } from './document.ts';
 import type { Findings } from './findings.ts';
 import type { Names } from './groups.ts';
+import { checkLinks } from './link-rules.ts';
 import { withDefaults } from './merge.ts';
 import type { ExtraFile, Extras, Host, Interface, Ssh } from './model.ts';
 import { resolveInterface } from './resolve-interface.ts';
@@ -28,6 +29,7 @@ export function resolveHost(name: string, inventory: Inventory, names: Names, fi
     resolveInterface(device, one, [...path, 'interfaces', device], findings),
   );
   checkInterfaces(interfaces, path, findings);
+  checkLinks(interfaces, path, findings);
   return {
     name,
     groups,

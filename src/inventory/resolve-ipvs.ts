@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type Address, holds } from './addresses.ts';
 import { seconds } from './duration.ts';
 import type { Findings } from './findings.ts';
 import type { Host, IpvsSettings, VrrpGroup } from './model.ts';
@@ -18,6 +19,15 @@ export function resolveIpvs(
   findings: Findings,
 ): IpvsSettings {
   const { timeouts, sync } = inventory.ipvs ?? {};
+  for (const [key, said] of Object.entries(timeouts ?? {})) {
+    if (Number.isInteger(seconds(said)) && seconds(said) > 0) continue;
+    findings.add(
+      ['ipvs', 'timeouts', key],
+      'INV-BAD-VALUE',
+      'ipvsadm sets timeouts in whole seconds, of which there must be at least one',
+      'Give whole seconds.',
+    );
+  }
   if (sync !== undefined && !vrrp.some(({ nodes }) => nodes.length > 1)) {
     findings.add(
       ['ipvs', 'sync'],
@@ -28,7 +38,15 @@ export function resolveIpvs(
     );
   }
   if (sync !== undefined) {
-    if (sync.group !== undefined) anAddress(sync.group, ['ipvs', 'sync', 'group'], findings);
+    const group = sync.group === undefined ? undefined : anAddress(sync.group, ['ipvs', 'sync', 'group'], findings);
+    if (group !== undefined && !isMulticast(group)) {
+      findings.add(
+        ['ipvs', 'sync', 'group'],
+        'INV-BAD-ADDRESS',
+        `${sync.group} is no multicast address`,
+        'Use one from 224.0.0.0/4 (or ff00::/8), or leave it out for 224.0.0.81.',
+      );
+    }
     for (const name of new Set(services.flatMap(({ directors }) => directors))) {
       const host = hosts.find((each) => each.name === name);
       if (host === undefined || host.interfaces.some((one) => one.name === sync.interface)) continue;
@@ -61,6 +79,13 @@ export function resolveIpvs(
           },
         }),
   };
+}
+
+function isMulticast(address: Address): boolean {
+  return (
+    holds({ address: '224.0.0.0', prefix: 4, family: 4 }, address) ||
+    holds({ address: 'ff00::', prefix: 8, family: 6 }, address)
+  );
 }
 
 /**

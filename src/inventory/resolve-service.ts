@@ -1,14 +1,14 @@
-import { type Address, bits, notAHost, parseAddress } from './addresses.ts';
+import { parseAddress } from './addresses.ts';
 import type { Path } from './document.ts';
 import { seconds } from './duration.ts';
 import type { Findings } from './findings.ts';
 import { hostsOf, membersOf, type Names } from './groups.ts';
-import { withDefaults } from './merge.ts';
-import type { Arp, Host, PortRange, RealServer, Service, Tunnel, VirtualService } from './model.ts';
+import type { Arp, HealthCheck, Host, PortRange, RealServer, Service, Tunnel, VirtualService } from './model.ts';
 import { resolveHealthCheck } from './resolve-check.ts';
 import { anAddress } from './resolve-interface.ts';
-import type { NamedVip } from './resolve-vrrp.ts';
+import { checkVip, type NamedVip } from './resolve-vrrp.ts';
 import type { Inventory, InventoryService } from './schema.ts';
+import { withServiceDefaults } from './service-defaults.ts';
 import { checkService } from './service-rules.ts';
 import { suggest, suggestion } from './suggest.ts';
 
@@ -20,6 +20,8 @@ export interface Known extends Names {
   /** Paths (joined by NUL) of what was left out because it is wrong in itself. */
   pruned: ReadonlySet<string>;
   vips: ReadonlyMap<string, NamedVip>;
+  /** Address → the VRRP instance that carries it. */
+  floating: ReadonlyMap<string, { group: string; instance: string }>;
   /** VRRP group → its nodes. */
   nodes: ReadonlyMap<string, readonly string[]>;
 }
@@ -41,11 +43,11 @@ export function parseService(
   const path: Path = ['services', name];
   const own = inventory.services?.[name];
   if (own === undefined) return undefined;
-  const said: InventoryService = withDefaults(inventory.defaults?.service, own);
   const sayer = (key: keyof InventoryService): Path =>
     own[key] === undefined ? ['defaults', 'service', key] : [...path, key];
-  const vip = vipOf(said.vip, [...path, 'vip'], known, findings);
+  const vip = vipOf(own.vip, [...path, 'vip'], known, findings);
   const vrrp = vip?.vrrp;
+  const said = withServiceDefaults(inventory.defaults?.service, own, vrrp !== undefined);
   const ports = portsOf(said, sayer, findings);
   const wanted = [
     ['mode', said.mode],
@@ -73,8 +75,8 @@ export function parseService(
   const healthCheck =
     said.health_check === undefined
       ? undefined
-      : resolveHealthCheck(said.health_check, sayer('health_check'), findings);
-  const sorry = sorryServer(said, sayer('sorry_server'), ports, findings);
+      : withPort(resolveHealthCheck(said.health_check, sayer('health_check'), findings), said, ports);
+  const sorry = sorryServer(said, sayer('sorry_server'), findings);
   if (vip === undefined || said.mode === undefined || ports === undefined) return undefined;
   const service: NamedService = {
     name,
@@ -105,25 +107,17 @@ export function parseService(
 function vipOf(said: string, path: Path, known: Known, findings: Findings): Omit<NamedVip, 'path'> | undefined {
   const named = known.vips.get(said);
   if (named !== undefined) return named;
-  if (known.vips.size > 0 && parseAddress(said) === undefined) {
-    findings.add(path, 'INV-UNKNOWN-NAME', `there is no VIP “${said}”`, suggestion(said, [...known.vips.keys()]));
+  if (parseAddress(said) === undefined && !/^[0-9.]+$|:/.test(said)) {
+    const names = [...known.vips.keys()];
+    const next = names.length === 0 ? 'Write an address, or describe the VIP under vips.' : suggestion(said, names);
+    findings.add(path, 'INV-UNKNOWN-NAME', `there is no VIP “${said}”`, next);
     return undefined;
   }
   const vip = anAddress(said, path, findings);
   checkVip(vip, said, path, findings);
-  return vip === undefined ? undefined : { addresses: [vip] };
-}
-
-/** A finding where an address can't be a VIP. */
-export function checkVip(vip: Address | undefined, said: string, path: Path, findings: Findings): void {
-  const wrong = vip && notAHost({ ...vip, prefix: bits(vip.family) });
-  if (wrong)
-    findings.add(
-      path,
-      'INV-NOT-A-HOST-ADDRESS',
-      `${said} is ${wrong}, no VIP`,
-      'Name an address that a host can have.',
-    );
+  if (vip === undefined) return undefined;
+  const vrrp = known.floating.get(vip.address);
+  return { addresses: [vip], ...(vrrp === undefined ? {} : { vrrp }) };
 }
 
 function portsOf(
@@ -233,8 +227,8 @@ function realOf(
       if (directors.includes(host)) {
         findings.add(
           at,
-          'INV-UNSUPPORTED',
-          `${host} is director and real server of one service, which this version of lvsctl does not set up`,
+          'INV-LOCAL-NODE',
+          `${host} is director and real server of one service, which lvsctl does not set up`,
           'Use another host for one of the two.',
           'key',
         );
@@ -283,15 +277,28 @@ function tunnelOf(said: InventoryService, path: Path, findings: Findings): Tunne
   }
 }
 
-function sorryServer(
-  said: InventoryService,
-  path: Path,
+/** Through a firewall mark a real server has no port that could be asked: its first one is. */
+function withPort(
+  check: HealthCheck | undefined,
+  { fwmark }: InventoryService,
   ports: readonly PortRange[] | undefined,
-  findings: Findings,
-): Service['sorryServer'] {
+): HealthCheck | undefined {
+  if (check === undefined || fwmark === undefined || ports?.[0] === undefined) return check;
+  const { first } = ports[0];
+  switch (check.check.type) {
+    case 'ping_check':
+    case 'misc_check':
+    case 'bfd':
+      return check;
+    default:
+      return { ...check, check: { ...check.check, port: check.check.port ?? first } };
+  }
+}
+
+function sorryServer(said: InventoryService, path: Path, findings: Findings): Service['sorryServer'] {
   if (said.sorry_server === undefined) return undefined;
   const address = anAddress(said.sorry_server.address, [...path, 'address'], findings);
-  return address && { address: address.address, port: said.sorry_server.port ?? ports?.[0]?.first ?? 0 };
+  return address && { ...address, ...(said.sorry_server.port === undefined ? {} : { port: said.sorry_server.port }) };
 }
 
 /** Whether a key, or one that was probably meant as it, was there and is wrong in itself. */
@@ -310,31 +317,32 @@ function hasBelow(pruned: ReadonlySet<string>, path: Path): boolean {
 
 /** Two services on one protocol, VIP and port, or on one firewall mark. */
 export function checkTwins(services: readonly NamedService[], findings: Findings): void {
-  const first = new Map<string, NamedService>();
+  const twins = (service: NamedService, earlier: NamedService, what: string) =>
+    findings.add(
+      service.path,
+      'INV-DUPLICATE-SERVICE',
+      `${service.name} and ${earlier.name} (${findings.line(earlier.path, 'key')}) are both on ${what}`,
+      'Give one another VIP, port or protocol, or make them one service.',
+      'key',
+    );
+  const marks = new Map<number, NamedService>();
+  const sockets = new Map<string, { service: NamedService; range: PortRange }[]>();
   for (const service of services) {
-    const keys =
-      typeof service.fwmark === 'number'
-        ? [`firewall mark ${service.fwmark}`]
-        : service.vips.flatMap(({ address }) =>
-            service.ports.flatMap((range) =>
-              portsIn(range).map((port) => `${service.protocol} ${address} port ${port}`),
-            ),
-          );
-    for (const key of keys) {
-      const earlier = first.get(key);
-      if (earlier === undefined || service.fwmark === 'auto') first.set(key, service);
-      else {
-        findings.add(
-          service.path,
-          'INV-DUPLICATE-SERVICE',
-          `${service.name} and ${earlier.name} (${findings.line(earlier.path, 'key')}) are both on ${key}`,
-          'Give one another VIP, port or protocol, or make them one service.',
-          'key',
-        );
-        break;
-      }
-    }
+    const marked = typeof service.fwmark === 'number' ? marks.get(service.fwmark) : undefined;
+    const shared = service.vips
+      .flatMap(({ address }) => service.ports.map((range) => ({ key: `${service.protocol} ${address}`, range })))
+      .map(({ key, range }) => ({ key, range, other: sockets.get(key)?.find((one) => overlap(one.range, range)) }));
+    const clash = shared.find(({ other }) => other !== undefined);
+    if (clash?.other !== undefined) {
+      twins(service, clash.other.service, `${clash.key} port ${Math.max(clash.range.first, clash.other.range.first)}`);
+    } else if (marked !== undefined) twins(service, marked, `firewall mark ${service.fwmark}`);
+    if (typeof service.fwmark === 'number') marks.set(service.fwmark, service);
+    for (const { key, range } of shared) sockets.set(key, [...(sockets.get(key) ?? []), { service, range }]);
   }
+}
+
+function overlap(a: PortRange, b: PortRange): boolean {
+  return a.first <= b.last && b.first <= a.last;
 }
 
 function portsIn({ first, last }: PortRange): number[] {

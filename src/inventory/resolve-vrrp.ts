@@ -1,4 +1,5 @@
-import { type Address, bits } from './addresses.ts';
+import { dirname } from 'node:path';
+import { type Address, bits, notAHost } from './addresses.ts';
 import { besides, readScript } from './beside.ts';
 import type { Path } from './document.ts';
 import { seconds } from './duration.ts';
@@ -8,6 +9,7 @@ import type { Cidr, Host, Secret, VrrpGroup, VrrpInstance } from './model.ts';
 import { anAddress, hostAddress } from './resolve-interface.ts';
 import type { Inventory, InventoryVrrp } from './schema.ts';
 import { suggestion } from './suggest.ts';
+import { checkRouterIds, checkVrrp } from './vrrp-rules.ts';
 
 /** A VIP's addresses and the VRRP instance that carries them. */
 export interface NamedVip {
@@ -19,11 +21,24 @@ export interface NamedVip {
 /** Parses `vips`. */
 export function resolveVips(inventory: Inventory, findings: Findings): Map<string, NamedVip> {
   const vips = new Map<string, NamedVip>();
+  const first = new Map<string, { name: string; path: Path }>();
   for (const [name, said] of Object.entries(inventory.vips ?? {})) {
     const path: Path = ['vips', name];
-    const addresses = said.addresses.flatMap(
-      (text, index) => anAddress(text, [...path, 'addresses', index], findings) ?? [],
-    );
+    const addresses = said.addresses.flatMap((text, index) => {
+      const at: Path = [...path, 'addresses', index];
+      const address = anAddress(text, at, findings);
+      checkVip(address, text, at, findings);
+      const earlier = address && first.get(address.address);
+      if (earlier !== undefined) {
+        findings.add(
+          at,
+          'INV-DUPLICATE-ADDRESS',
+          `${text} is an address of the VIP ${earlier.name} too (${findings.line(earlier.path)})`,
+          'Name it once: services can share a VIP.',
+        );
+      } else if (address !== undefined) first.set(address.address, { name, path: at });
+      return address ?? [];
+    });
     const vrrp = said.vrrp === undefined ? undefined : instanceOf(said.vrrp, inventory, [...path, 'vrrp'], findings);
     vips.set(name, { addresses, path, ...(vrrp === undefined ? {} : { vrrp }) });
   }
@@ -49,7 +64,7 @@ export function resolveVrrp(
   vips: ReadonlyMap<string, NamedVip>,
   findings: Findings,
 ): VrrpGroup[] {
-  return Object.entries(inventory.vrrp ?? {}).map(([name, said]) => {
+  const groups = Object.entries(inventory.vrrp ?? {}).map(([name, said]) => {
     const path: Path = ['vrrp', name];
     const nodes = Object.entries(said.nodes).filter(([host]) =>
       checkHost(host, names.hosts, [...path, 'nodes', host], 'key', findings),
@@ -64,10 +79,13 @@ export function resolveVrrp(
         return read === undefined ? [] : [[state, read]];
       }),
     );
+    const authPass =
+      said.auth_pass === undefined ? undefined : secretOf(said.auth_pass, [...path, 'auth_pass'], findings);
     const interval = seconds(said.advert_interval ?? 1);
-    const addresses = instances.flatMap((one) => one.addresses);
-    const onlyV6 = addresses.length > 0 && addresses.every(({ family }) => family === 6);
-    return {
+    const onlyV6 = instances.some(
+      ({ addresses }) => addresses.length > 0 && addresses.every(({ family }) => family === 6),
+    );
+    const group: VrrpGroup = {
       name,
       nodes: nodes.map(([host, node]) => ({ host, priority: node.priority ?? 100 })),
       preempt: said.preempt ?? false,
@@ -75,9 +93,7 @@ export function resolveVrrp(
       unicast: said.unicast ?? true,
       advertInterval: interval,
       version: said.version ?? (onlyV6 || interval < 1 ? 3 : 2),
-      ...(said.auth_pass === undefined
-        ? {}
-        : { authPass: secretOf(said.auth_pass, `vrrp.${name}.auth_pass`, findings) }),
+      ...(authPass === undefined ? {} : { authPass }),
       trackScripts: Object.entries(said.track_scripts ?? {}).flatMap(([key, one]) => {
         const read = script(one.script, [...path, 'track_scripts', key, 'script']);
         if (read === undefined) return [];
@@ -95,7 +111,23 @@ export function resolveVrrp(
       notify,
       instances,
     };
+    checkVrrp(group, said, findings);
+    return group;
   });
+  checkRouterIds(groups, hosts, findings);
+  return groups;
+}
+
+/** A finding where an address can't be a VIP. */
+export function checkVip(vip: Address | undefined, said: string, path: Path, findings: Findings): void {
+  const wrong = vip && notAHost({ ...vip, prefix: bits(vip.family) });
+  if (wrong)
+    findings.add(
+      path,
+      'INV-NOT-A-HOST-ADDRESS',
+      `${said} is ${wrong}, no VIP`,
+      'Name an address that a host can have.',
+    );
 }
 
 function resolveInstance(
@@ -145,8 +177,34 @@ function resolveInstance(
   };
 }
 
+/** keepalived cuts what is longer (keepalived.conf(5), auth_pass). */
+const AUTH_PASS_LENGTH = 8;
+
 /** Where a secret comes from; a file's path is made absolute. */
-export function secretOf(said: NonNullable<InventoryVrrp['auth_pass']>, name: string, findings: Findings): Secret {
-  if ('file' in said) return { name, from: { file: besides(said.file, findings) } };
-  return { name, from: said };
+function secretOf(said: NonNullable<InventoryVrrp['auth_pass']>, path: Path, findings: Findings): Secret | undefined {
+  const { env, file, command } = said;
+  const given = [env, file, command].filter((one) => one !== undefined);
+  if (given.length !== 1) {
+    findings.add(
+      path,
+      'INV-SECRET',
+      `a secret comes from one of env, file and command; here are ${given.length === 0 ? 'none' : 'several'}`,
+      'Give one of the three.',
+      'key',
+    );
+    return undefined;
+  }
+  const { file: inventory, line, column } = findings.document.place(path, 'key');
+  const place = {
+    file: inventory,
+    ...(line === undefined ? {} : { line }),
+    ...(column === undefined ? {} : { column }),
+  };
+  const from =
+    env !== undefined
+      ? { env }
+      : file !== undefined
+        ? { file: besides(file, [...path, 'file'], findings) }
+        : { command: command ?? '', folder: dirname(inventory) };
+  return { name: path.join('.'), from, longest: AUTH_PASS_LENGTH, place };
 }

@@ -1,3 +1,4 @@
+import { accessSync, constants, statSync } from 'node:fs';
 import type { Problem } from '../errors/index.ts';
 import { networkOf, parseCidr } from './addresses.ts';
 import { besides } from './beside.ts';
@@ -5,8 +6,8 @@ import type { Path, SourceDocument } from './document.ts';
 import { type Findings, makeFindings } from './findings.ts';
 import { resolveGroups } from './groups.ts';
 import type { Cluster, Host, VrrpGroup } from './model.ts';
-import { withNatGateways } from './nat-gateways.ts';
-import { resolveAround, withDirectors } from './resolve-around.ts';
+import { checkNatGateways, withNatGateways } from './nat-gateways.ts';
+import { checkAllowed, resolveAround, withDirectors } from './resolve-around.ts';
 import { resolveHost } from './resolve-host.ts';
 import { marksOf, resolveIpvs } from './resolve-ipvs.ts';
 import { checkTwins, type NamedService, parseService, resolveService } from './resolve-service.ts';
@@ -39,7 +40,14 @@ export function resolveCluster(
   const vips = resolveVips(inventory, findings);
   const vrrp = resolveVrrp(inventory, hosts, names, vips, findings);
   const nodes = new Map(vrrp.map((group) => [group.name, group.nodes.map(({ host }) => host)]));
-  const known = { ...names, pruned: left, vips, nodes };
+  const floating = new Map(
+    vrrp.flatMap((group) =>
+      group.instances.flatMap((instance) =>
+        instance.addresses.map(({ address }) => [address, { group: group.name, instance: instance.name }] as const),
+      ),
+    ),
+  );
+  const known = { ...names, pruned: left, vips, nodes, floating };
   const named = Object.keys(inventory.services ?? {}).flatMap(
     (name) => parseService(name, inventory, known, findings) ?? [],
   );
@@ -51,19 +59,24 @@ export function resolveCluster(
   if (findings.problems.length > 0 || left.size > 0) return { problems: findings.problems };
   const marks = marksOf(inventory.name, named);
   const services = named.map((one) => resolveService(one, marks.get(one.name), hosts, findings));
+  const complete = withNatGateways(hosts, services, vrrp);
+  checkNatGateways(complete, services, findings);
+  const proxies = withDirectors(around.proxies, services, hosts);
+  checkAllowed(proxies, findings);
+  const hooks = resolveHooks(inventory, findings);
   if (findings.problems.length > 0) return { problems: findings.problems };
   const cluster: Cluster = {
     name: inventory.name,
     file: document.file,
     groups: [...names.groups].map(([name, members]) => ({ name, hosts: [...members] })),
-    hosts: withNatGateways(hosts, services, vrrp),
+    hosts: complete,
     vrrp,
     services,
     ipvs,
     ...around,
-    proxies: withDirectors(around.proxies, services, hosts),
+    proxies,
     firewall,
-    hooks: resolveHooks(inventory, findings),
+    hooks,
   };
   return { cluster, problems: [] };
 }
@@ -88,10 +101,29 @@ function resolveFirewall(inventory: Inventory, findings: Findings): Cluster['fir
 
 function resolveHooks(inventory: Inventory, findings: Findings): Cluster['hooks'] {
   const { before_change: before, after_change: after } = inventory.hooks ?? {};
+  const hookAt = (key: string, said: string) => program(said, ['hooks', key], findings);
   return {
-    ...(before === undefined ? {} : { beforeChange: besides(before, findings) }),
-    ...(after === undefined ? {} : { afterChange: besides(after, findings) }),
+    ...(before === undefined ? {} : { beforeChange: hookAt('before_change', before) }),
+    ...(after === undefined ? {} : { afterChange: hookAt('after_change', after) }),
   };
+}
+
+/** A program beside the inventory that can be run here. */
+function program(said: string, path: Path, findings: Findings): string {
+  const file = besides(said, path, findings);
+  try {
+    if (!statSync(file).isFile()) throw new Error('it is no file');
+    accessSync(file, constants.X_OK);
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : 'it is no file';
+    findings.add(
+      path,
+      'INV-HOOK',
+      `the program ${file} can’t be run: ${why}`,
+      'Correct the path (it is looked up beside the inventory), or make it executable: chmod +x.',
+    );
+  }
+  return file;
 }
 
 /** The names of all hosts that the file describes, also of those that are wrong in some way. */

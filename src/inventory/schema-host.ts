@@ -187,6 +187,20 @@ const extras = {
 
 /** What a host can say, and `defaults.host` and groups can say for all. */
 export const hostDefaults = {
+  forwarding: Type.Optional(Type.Boolean({ description: 'true: a router.', examples: [true] })),
+  manage: Type.Optional(
+    Type.Union(
+      [
+        Type.Literal('none'),
+        Type.Array(words(AREAS, 'Something that lvsctl owns on the host.'), { uniqueItems: true }),
+      ],
+      {
+        description:
+          'none: described only, never configured. A list: only these are lvsctl’s there. Left out: all that the inventory describes.',
+        examples: ['none', ['network', 'ipvs', 'vrrp', 'sysctl']],
+      },
+    ),
+  ),
   platform: Type.Optional(words(['rhel', 'debian'], 'The distribution’s family; observed when left out.')),
   dns: Type.Optional(list(text('A name server’s address.', ['192.168.10.2']), 'Name servers.')),
   ssh: Type.Optional(Ssh),
@@ -231,20 +245,6 @@ const interfaces = Type.Optional(
 /** A host. */
 export const Host = Type.Object(
   {
-    manage: Type.Optional(
-      Type.Union(
-        [
-          Type.Literal('none'),
-          Type.Array(words(AREAS, 'Something that lvsctl owns on the host.'), { uniqueItems: true }),
-        ],
-        {
-          description:
-            'none: described only, never configured. A list: only these are lvsctl’s there. Left out: all that the inventory describes.',
-          examples: ['none', ['network', 'ipvs', 'vrrp', 'sysctl']],
-        },
-      ),
-    ),
-    forwarding: Type.Optional(Type.Boolean({ description: 'true: a router.', examples: [true] })),
     interfaces,
     ...hostDefaults,
   },
@@ -266,7 +266,6 @@ export const Group = Type.Object(
         description: 'The members.',
       },
     ),
-    forwarding: Type.Optional(Type.Boolean({ description: 'true: routers.', examples: [true] })),
     ...hostDefaults,
   },
   { ...closed, description: 'A group of hosts, usable wherever hosts are named.' },

@@ -41,19 +41,21 @@ export const hostList = (description: string, examples = ['rs1', 'rs2']) =>
   Type.Array(text('A host or a group.', examples, NAME), { minItems: 1, uniqueItems: true, description });
 
 /** A value that never stands in the inventory itself. */
-export const Secret = Type.Union(
-  [
-    Type.Object(
-      { env: text('An environment variable where lvsctl runs.', ['LVS_VRRP_PASS'], '^[A-Za-z_][A-Za-z0-9_]*$') },
-      closed,
-    ),
-    Type.Object({ file: text('A file beside the inventory; its first line counts.', ['./vrrp.pass']) }, closed),
-    Type.Object(
-      { command: text('A command run where lvsctl runs; its first line of output counts.', ['pass show lvs/vrrp']) },
-      closed,
-    ),
-  ],
+export const Secret = Type.Object(
   {
+    env: Type.Optional(
+      text('An environment variable where lvsctl runs.', ['LVS_VRRP_PASS'], '^[A-Za-z_][A-Za-z0-9_]*$'),
+    ),
+    file: Type.Optional(text('A file beside the inventory; its first line counts.', ['./vrrp.pass'])),
+    command: Type.Optional(
+      text(
+        'A command of the shell, run in the inventory’s folder where lvsctl runs; its first line of output counts.',
+        ['pass show lvs/vrrp'],
+      ),
+    ),
+  },
+  {
+    ...closed,
     description: 'A secret: from an environment variable, a file or a command, never a literal.',
     examples: [{ env: 'LVS_VRRP_PASS' }],
   },

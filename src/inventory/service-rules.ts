@@ -1,3 +1,4 @@
+import { parseAddress } from './addresses.ts';
 import type { Path } from './document.ts';
 import type { Findings } from './findings.ts';
 import type { NamedService } from './resolve-service.ts';
@@ -115,6 +116,79 @@ export function checkService(
       'every real server has weight 0: nobody would be answered',
       'Give at least one a weight.',
       'key',
+    );
+  }
+  checkKeepalived(service, said, sayer, findings);
+  for (const { path, said: one, host } of service.real) {
+    const { upper_threshold: upper = 0, lower_threshold: lower = 0 } = one;
+    if (lower > upper) {
+      findings.add(
+        [...path, 'lower_threshold'],
+        'INV-THRESHOLDS',
+        upper === 0
+          ? `${host} has a lower threshold and no upper one`
+          : `the lower threshold of ${host} (${lower}) is above the upper one (${upper})`,
+        'Give it an upper_threshold that is at least as high.',
+      );
+    }
+  }
+}
+
+/** What only keepalived does, and only with something to go by. */
+function checkKeepalived(
+  { healthCheck, vips, mode, ports, real }: NamedService,
+  said: InventoryService,
+  sayer: (key: keyof InventoryService) => Path,
+  findings: Findings,
+): void {
+  for (const key of ['sorry_server', 'quorum', 'hysteresis'] as const) {
+    if (said[key] === undefined || said.health_check !== undefined) continue;
+    findings.add(
+      sayer(key),
+      'INV-NEEDS-HEALTH-CHECK',
+      `${key} without a health check: no real server would ever count as down`,
+      'Add health_check, or leave it out.',
+      'key',
+    );
+  }
+  const sorry = said.sorry_server;
+  const [only] = ports;
+  if (
+    sorry?.port !== undefined &&
+    (mode === 'dr' || mode === 'tun') &&
+    (ports.length !== 1 || only?.first !== only?.last || sorry.port !== only?.first)
+  ) {
+    findings.add(
+      [...sayer('sorry_server'), 'port'],
+      'INV-PORT-REWRITE',
+      `mode ${mode} passes packets on as they are: the sorry server’s port can’t differ from the service’s`,
+      'Leave it out.',
+    );
+  }
+  const address = sorry && parseAddress(sorry.address);
+  if (address && !vips.some(({ family }) => family === address.family)) {
+    findings.add(
+      [...sayer('sorry_server'), 'address'],
+      'INV-MIXED-FAMILIES',
+      `the sorry server’s address is IPv${address.family}, and no VIP is`,
+      'Give it an address of the VIP’s family.',
+    );
+  }
+  const weights = real.reduce((sum, { said: one }) => sum + (one.weight ?? 1), 0);
+  if (healthCheck !== undefined && said.quorum !== undefined && real.length > 0 && said.quorum > weights) {
+    findings.add(
+      sayer('quorum'),
+      'INV-QUORUM',
+      `a quorum of ${said.quorum} is never reached: all weights together are ${weights}`,
+      'Lower it, or raise the weights.',
+    );
+  }
+  if (said.hysteresis !== undefined && said.hysteresis >= (said.quorum ?? 1)) {
+    findings.add(
+      sayer('hysteresis'),
+      'INV-QUORUM',
+      `a hysteresis of ${said.hysteresis} is not below the quorum of ${said.quorum ?? 1}`,
+      'Lower it, or raise the quorum.',
     );
   }
 }

@@ -20,12 +20,12 @@ export interface Validated {
 export function validateDocument(document: SourceDocument): Validated {
   if (validate(document.value)) return { inventory: document.value, problems: [], pruned: new Set() };
   const mistakes = mistakesOf(validate.errors ?? []);
-  const problems = mistakes.map((error) => problemOf(document, error));
+  const problems = mistakes.map(({ error, choice }) => problemOf(document, error, choice));
   const pruned = new Set<string>();
   let rest: unknown = structuredClone(document.value);
   // Leaving something out can make something else incomplete, which is then left out too.
   for (let round = 0; round < 8 && !validate(rest); round += 1) {
-    for (const error of mistakesOf(validate.errors ?? [])) {
+    for (const { error } of mistakesOf(validate.errors ?? [])) {
       const path = culprit(error);
       if (path.length === 0) {
         const filler = FILLERS[String(error.params.missingProperty)];
@@ -44,8 +44,14 @@ export function validateDocument(document: SourceDocument): Validated {
 /** What stands in for what a file lacks at its top, so that the rest of it can be checked. */
 const FILLERS: Readonly<Record<string, object>> = { version: { version: 1 }, name: { name: 'unnamed' } };
 
+/** An error, and the choice whose branch it is about. */
+interface Mistake {
+  error: ErrorObject;
+  choice?: ErrorObject;
+}
+
 /** One error for each mistake: of a choice's branches the one that was meant, of several at a place the first that tells. */
-function mistakesOf(errors: readonly ErrorObject[]): ErrorObject[] {
+function mistakesOf(errors: readonly ErrorObject[]): Mistake[] {
   const choices = errors.filter((error) => error.keyword === 'anyOf');
   const inBranch = (error: ErrorObject) =>
     choices.find(
@@ -54,7 +60,7 @@ function mistakesOf(errors: readonly ErrorObject[]): ErrorObject[] {
         error.schemaPath.startsWith(`${choice.schemaPath}/`) &&
         error.instancePath.startsWith(choice.instancePath),
     );
-  const chosen = new Set<ErrorObject>();
+  const chosen = new Map<ErrorObject, ErrorObject>();
   for (const choice of choices) {
     const branches = new Map<string, ErrorObject[]>();
     for (const error of errors.filter((error) => inBranch(error) === choice)) {
@@ -64,14 +70,16 @@ function mistakesOf(errors: readonly ErrorObject[]): ErrorObject[] {
     const fitting = [...branches.values()].filter(
       (branch) => !branch.some((error) => error.keyword === 'type' && error.instancePath === choice.instancePath),
     );
-    for (const error of fitting.length === 1 ? (fitting[0] ?? []) : [choice]) chosen.add(error);
+    const [meant = []] = fitting;
+    const tells = fitting.length === 1 && !meant.some(({ keyword }) => keyword === 'const');
+    for (const error of tells ? meant : [choice]) chosen.set(error, choice);
   }
   const candidates = errors.filter(
     (error) => chosen.has(error) || (error.keyword !== 'anyOf' && inBranch(error) === undefined),
   );
   const wrongType = new Set(candidates.filter((error) => error.keyword === 'type').map((error) => error.instancePath));
   const unknown = candidates.filter((error) => error.keyword === 'additionalProperties');
-  return candidates.filter((error) => {
+  const told = candidates.filter((error) => {
     // The detail of a name that is none; the `propertyNames` error tells it.
     if (error.propertyName !== undefined) return false;
     if (wrongType.has(error.instancePath)) return error.keyword === 'type';
@@ -84,6 +92,10 @@ function mistakesOf(errors: readonly ErrorObject[]): ErrorObject[] {
       );
     }
     return true;
+  });
+  return told.map((error) => {
+    const choice = chosen.get(error);
+    return { error, ...(choice === undefined || choice === error ? {} : { choice }) };
   });
 }
 
@@ -121,11 +133,11 @@ function without(value: unknown, path: Path): unknown {
   );
 }
 
-function problemOf(document: SourceDocument, error: ErrorObject): Problem {
+function problemOf(document: SourceDocument, error: ErrorObject, choice: ErrorObject | undefined): Problem {
   const path = pathOf(error);
   const last = path.at(-1) ?? 'the file';
   const name = /^\d+$/.test(last) ? (path.at(-2) ?? last) : last;
-  const about = typeof error.parentSchema?.description === 'string' ? error.parentSchema.description : '';
+  const about = descriptionOf(error) ?? (choice && descriptionOf(choice)) ?? '';
   const value = (code: string, what: string, next: string): Problem => ({
     code,
     place: document.place(path),
@@ -157,6 +169,15 @@ function problemOf(document: SourceDocument, error: ErrorObject): Problem {
     }
     case 'type':
     case 'anyOf': {
+      const consts = constsOf(error);
+      if (typeof error.data === 'string' && consts.length > 0 && !typesOf(error).includes('string')) {
+        const next = suggest(error.data, consts);
+        return value(
+          'INV-BAD-VALUE',
+          `“${name}” can’t be “${printable(error.data)}”`,
+          next === undefined ? about : `Did you mean “${next}”?`,
+        );
+      }
       const quote = typeof error.data === 'number' && wants(error).includes('text') ? ' Put the value in quotes.' : '';
       return value(
         'INV-WRONG-TYPE',
@@ -221,10 +242,34 @@ function described(error: ErrorObject, key: string): string {
   return String(property.description);
 }
 
-function wants(error: ErrorObject): string {
+function descriptionOf({ parentSchema }: ErrorObject): string | undefined {
+  return typeof parentSchema?.description === 'string' ? parentSchema.description : undefined;
+}
+
+interface Branch {
+  type?: unknown;
+  const?: unknown;
+}
+
+function branchesOf(error: ErrorObject): Branch[] {
   const branches: unknown = error.keyword === 'anyOf' ? error.schema : [error.parentSchema];
-  const types = Array.isArray(branches) ? branches.flatMap((branch: { type?: unknown }) => branch.type ?? []) : [];
-  return types.map((type) => TYPE_WORDS[String(type)] ?? String(type)).join(' or ');
+  return Array.isArray(branches) ? branches : [];
+}
+
+/** The words that a choice can be. */
+function constsOf(error: ErrorObject): string[] {
+  return branchesOf(error).flatMap((branch) => (typeof branch.const === 'string' ? [branch.const] : []));
+}
+
+/** The types that a choice can be besides its words. */
+function typesOf(error: ErrorObject): string[] {
+  const types = branchesOf(error).flatMap((branch) => (branch.const === undefined ? (branch.type ?? []) : []));
+  return [...new Set(types.map(String))];
+}
+
+function wants(error: ErrorObject): string {
+  const said = branchesOf(error).flatMap((one) => (one.const === undefined ? [] : [JSON.stringify(one.const)]));
+  return [...said, ...typesOf(error).map((type) => TYPE_WORDS[type] ?? type)].join(' or ');
 }
 
 const TYPE_WORDS: Readonly<Record<string, string>> = {

@@ -69,21 +69,15 @@ describe('one mistake, one problem, with its place', () => {
     ['an item twice', changed('[d]', '[d, d]'), ['INV-BAD-VALUE “directors” names one thing twice']],
     ['unknown word', changed('wrr', 'wr'), ['INV-BAD-VALUE “scheduler” can’t be “wr” → Did you mean “wrr”?']],
     [
-      'a mode of another version',
-      changed('mode: dr', 'mode: nat'),
-      ['INV-UNSUPPORTED mode nat is not supported by this version of lvsctl'],
-    ],
-    [
-      'a key of another version',
-      inventory({ tail: 'vrrp: {}' }),
-      ['INV-UNSUPPORTED “vrrp” is not supported by this version of lvsctl'],
-    ],
-    [
       'no such mode',
       changed('mode: dr', 'mode: direct'),
       ['INV-BAD-VALUE “mode” can’t be “direct” → There are: dr, nat, tun, fullnat.'],
     ],
-    ['missing', changed('    protocol: tcp\n', ''), ['8:3 INV-MISSING-KEY “protocol” is missing in services.web']],
+    [
+      'missing',
+      changed('    port: 80\n', ''),
+      ['8:3 INV-MISSING-KEY “port” is missing in services.web → Add it there or in defaults.service.'],
+    ],
     ['no address', changed('vip: 10.0.0.100', 'vip: 200.0.0.0.1'), ['INV-BAD-ADDRESS “200.0.0.0.1” is no address']],
     [
       'an address in short',
@@ -115,14 +109,14 @@ describe('one mistake, one problem, with its place', () => {
     [
       'director is real server',
       changed('{ r: {} }', '{ d: {}, r: {} }'),
-      ['INV-UNSUPPORTED d is director and real server'],
+      ['INV-LOCAL-NODE d is director and real server'],
     ],
     [
       'two directors',
       changed('directors: [d]', 'directors: [d, r]')
         .replace('{ r: {} }', '{ x: {} }')
         .replace('services:', '  x: { interfaces: { eth0: { addresses: [10.0.0.9/24] } } }\nservices:'),
-      ['INV-UNSUPPORTED several directors'],
+      ['INV-DIRECTORS-WITHOUT-VRRP 2 directors share a VIP that no VRRP instance carries'],
     ],
     [
       'another segment',
@@ -247,10 +241,11 @@ describe('one mistake, one problem, with its place', () => {
     ['unit without suffix', host('{ units: { nginx: {} } }'), 'INV-BAD-NAME “nginx”'],
     ['sysctl with a newline', host('{ sysctls: { net.core.somaxconn: "1\\nkernel.x = 2" } }'), 'INV-BAD-VALUE'],
     [
-      'manage is a list of a later version',
-      host('{ manage: [network] }'),
-      'INV-WRONG-TYPE “manage” must be text; this is a list',
+      'an area that is none',
+      host('{ manage: [netwrok] }'),
+      '6:17 INV-BAD-VALUE “manage” can’t be “netwrok” → Did you mean “network”?',
     ],
+    ['manage is no word', host('{ manage: all }'), 'INV-BAD-VALUE “manage” can’t be “all” → none: described only'],
     [
       'unknown web host',
       inventory({ tail: 'web_servers: { p: { software: nginx, hosts: [rr], port: 80, index: x } }' }),
@@ -305,9 +300,10 @@ defaults:
 hosts:
   d: { interfaces: { eth0: { addresses: [10.0.0.2/24] } }, packages: [b], ssh: { port: 2222 }, sysctls: { net.core.b: 3 } }
   r: { interfaces: { eth1: {}, eth0: { addresses: [10.0.0.3/24, "2001:db8::3/64"] } } }
+  s: { interfaces: { eth0: { addresses: [10.0.0.4/24] } } }
 services:
   one: { vip: 10.0.0.100, real_servers: { r: {} } }
-  two: { vip: 10.0.0.100, real_servers: { r: { weight: 0 } }, port: 54, scheduler: wlc }
+  two: { vip: 10.0.0.100, real_servers: { r: { weight: 0 }, s: {} }, port: 54, scheduler: wlc }
 `;
   const cluster = () => loadCluster([join(folder({ 'lvs.yaml': text }), 'lvs.yaml')]);
 
@@ -325,12 +321,18 @@ services:
       {
         name: 'one',
         protocol: 'udp',
-        port: 53,
+        ports: [{ first: 53, last: 53 }],
         scheduler: 'rr',
-        realServers: [{ host: 'r', address: '10.0.0.3', port: 53, weight: 1 }],
+        virtuals: [{ realServers: [{ host: 'r', address: '10.0.0.3', port: 53, weight: 1 }] }],
       },
-      { name: 'two', protocol: 'udp', port: 54, scheduler: 'wlc', realServers: [{ weight: 0, port: 54 }] },
+      {
+        name: 'two',
+        protocol: 'udp',
+        scheduler: 'wlc',
+        virtuals: [{ match: { by: 'socket', protocol: 'udp', address: '10.0.0.100', port: 54 } }],
+      },
     ]);
+    expect(cluster().services[1]?.virtuals[0]?.realServers).toMatchObject([{ weight: 0, port: 54 }, { host: 's' }]);
   });
   test('what is wrong in them is told where it stands', () => {
     expect(problemsIn(text.replace('directors: [d]', 'directors: [x]')).map(head)).toEqual(['5:66 INV-UNKNOWN-NAME']);
@@ -342,7 +344,7 @@ describe('several files', () => {
   const two = () =>
     folder({
       'a.yaml': inventory(),
-      'b.yml': inventory().replace('name: c', 'name: b'),
+      'b.yml': inventory().replace('name: c', 'name: b').replaceAll('10.0.0.', '10.0.1.'),
       'part.yaml': 'x: 1\n',
       'notes.txt': '',
     });
