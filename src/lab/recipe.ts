@@ -227,7 +227,8 @@ for deb in *.deb; do
 done > Packages
 cd /
 rm -rf "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* "$1"/var/lib/apt/lists
-mkdir -p "$1"/var/lib/apt/lists/partial
+# Java's packages link their manual there, and fail where the folder is missing.
+mkdir -p "$1"/var/lib/apt/lists/partial "$1"/usr/share/man/man1
 echo '${DEBIAN_SOURCE}' > "$1/etc/apt/sources.list"
 chroot "$1" apt-get -o APT::Sandbox::User=root update >/dev/null
 `;
