@@ -17,3 +17,8 @@ export function isRealServer(service: Service, host: string): boolean {
 export function directedBy(cluster: Cluster, host: string): Service[] {
   return cluster.services.filter((service) => service.directors.includes(host));
 }
+
+/** The services whose directors' MAC addresses a router holds, so that it asks nobody for the VIPs. Pure. */
+export function heldBy(cluster: Cluster, host: string): Service[] {
+  return cluster.services.filter(({ arp }) => typeof arp === 'object' && arp.staticNeighbourAt.includes(host));
+}

@@ -23,6 +23,8 @@ export interface Question {
   host: Host;
   facts: Facts;
   family: Family;
+  /** What other hosts told of themselves, where this one's resources need it (`heldBy`). */
+  peers: ReadonlyMap<string, Facts>;
   /** Renders a template of lvsctl, or the operator's in its place. */
   template: Renderer;
 }

@@ -39,10 +39,16 @@ const ROLES: readonly ((question: Question) => Part)[] = [
 /**
  * Everything that a host is to have, in order, each key once. Pure but for reading the templates.
  * @param hostName one of the cluster's managed hosts
+ * @param peers facts of the directors of `heldBy`, by name
  * @throws ROLE-CONFLICT, HOST-NO-NETWORKMANAGER, HOST-OLD-NETWORKMANAGER, HOST-NO-KEYFILE, HOST-OTHER-PLATFORM,
- *   HOST-NO-SYSTEMD, TPL-UNKNOWN-VARIABLE, TPL-SYNTAX
+ *   HOST-NO-SYSTEMD, HOST-NO-NEIGHBOUR, HOST-PEER-UNREAD, TPL-UNKNOWN-VARIABLE, TPL-SYNTAX
  */
-export function desire(cluster: Cluster, hostName: string, facts: Facts): Desired[] {
+export function desire(
+  cluster: Cluster,
+  hostName: string,
+  facts: Facts,
+  peers: ReadonlyMap<string, Facts> = new Map(),
+): Desired[] {
   const host = cluster.hosts.find(({ name }) => name === hostName);
   if (host === undefined) throw new Error(`${hostName} is no host of ${cluster.name}`);
   checkPlatform(host, facts);
@@ -51,6 +57,7 @@ export function desire(cluster: Cluster, hostName: string, facts: Facts): Desire
     host,
     facts,
     family: FAMILIES[facts.platform],
+    peers,
     template: rendererOf(cluster),
   };
   const parts = ROLES.map((role) => role(question));
@@ -86,9 +93,10 @@ function rendererOf(cluster: Cluster): Renderer {
  */
 export function rehearse(cluster: Cluster): void {
   const problems = new Map<string, Problem>();
+  const peers = new Map(cluster.hosts.map((host) => [host.name, madeUpFacts(host)]));
   for (const host of cluster.hosts.filter(({ managed }) => managed)) {
     try {
-      desire(cluster, host.name, madeUpFacts(host));
+      desire(cluster, host.name, madeUpFacts(host), peers);
     } catch (error) {
       if (!(error instanceof LvsctlError)) throw error;
       for (const problem of error.problems)
@@ -98,6 +106,8 @@ export function rehearse(cluster: Cluster): void {
   if (problems.size > 0) throw new LvsctlError([...problems.values()]);
 }
 
+const NO_DEVICE = { mac: '00:00:00:00:00:00', up: true, mtu: 1500, addresses: [] };
+
 function madeUpFacts(host: Host): Facts {
   const nowhere = { osId: '', osVersion: '', kernel: '', arch: '', bootId: '', hostname: host.name };
   return {
@@ -105,7 +115,7 @@ function madeUpFacts(host: Host): Facts {
     platform: host.platform ?? 'debian',
     systemd: true,
     networkManager: '1.42.0',
-    devices: {},
+    devices: Object.fromEntries(host.interfaces.map(({ name }) => [name, NO_DEVICE])),
     profiles: [],
   };
 }

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { type FactGroup, observe } from '../host/client.ts';
-import { isRealServer } from '../inventory/derived.ts';
+import { heldBy, isRealServer } from '../inventory/derived.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { SeenHost, UnseenHost } from '../plan/build.ts';
 import { parseManifest, removals, type StagedResource } from '../plan/manifest.ts';
@@ -24,7 +24,7 @@ export interface SurveyOptions {
   /** Keep the connections open for the apply that follows. */
   keep: boolean;
   /** What is asked of a host: what the inventory describes unless told (`askedOf`); `giveBack` asks for what was there before. */
-  ask?: (cluster: Cluster, host: Host) => Promise<Asking>;
+  ask?: (cluster: Cluster, host: Host, peers: ReadonlyMap<string, Facts>) => Promise<Asking>;
   signal?: AbortSignal;
   onEvent?: (event: SurveyEvent) => void;
 }
@@ -43,13 +43,13 @@ export interface Asking {
 }
 
 /** What the inventory describes, and what gives back what it describes no more. */
-async function askedOf(cluster: Cluster, host: Host): Promise<Asking> {
+async function askedOf(cluster: Cluster, host: Host, peers: ReadonlyMap<string, Facts>): Promise<Asking> {
   // Loaded while the host answers: the templates' engine takes its time.
   const { desire } = await import('../roles/index.ts');
   return {
     facts: factGroups(host, cluster),
     desire: (facts) => {
-      const wanted = desire(cluster, host.name, facts);
+      const wanted = desire(cluster, host.name, facts, peers);
       const asked = wanted.filter(({ fallback }) => fallback !== true);
       const given = removals(parseManifest(facts.manifest), asked);
       // What the record gives back as it was needs no stand-in.
@@ -72,15 +72,32 @@ export function giveBack({ keepPackages }: { keepPackages: boolean }): NonNullab
 }
 
 /**
- * Reads hosts: one connection and one remote execution each. A host that can't be read doesn't stop the others.
+ * Reads hosts: one connection and one remote execution each. A router that holds directors' MAC addresses (`heldBy`) is
+ * read after these. A host that can't be read doesn't stop the others.
  * @param hosts the managed hosts to read, in the order in which they are to be reported
  */
 export async function survey(cluster: Cluster, hosts: readonly Host[], options: SurveyOptions): Promise<Survey> {
   const limit = pLimit(options.parallel);
   const connections = new Map<string, Connection>();
-  const settled = await Promise.allSettled(
-    hosts.map((host) => limit(() => readHost(cluster, host, options, connections))),
-  );
+  const peers = new Map<string, Facts>();
+  const read = (host: Host) =>
+    limit(async () => {
+      const found = await readHost(cluster, host, options, connections, peers);
+      if ('facts' in found) peers.set(host.name, found.facts);
+      return found;
+    });
+  const isLater = (host: Host) => options.ask === undefined && heldBy(cluster, host.name).length > 0;
+  const later = hosts.filter(isLater);
+  const told = new Set(later.flatMap((host) => heldBy(cluster, host.name).flatMap(({ directors }) => directors)));
+  const sooner = hosts.filter((host) => !isLater(host));
+  const strange = cluster.hosts.filter((host) => told.has(host.name) && host.managed && !sooner.includes(host));
+  const first = await Promise.allSettled([
+    ...sooner.map(read),
+    ...strange.map((host) => limit(() => readFacts(host, options, peers))),
+  ]);
+  const second = await Promise.allSettled(later.map(read));
+  const order = (host: Host) => (isLater(host) ? second[later.indexOf(host)] : first[sooner.indexOf(host)]);
+  const settled = hosts.flatMap((host) => order(host) ?? []);
   const stopped = options.signal?.aborted
     ? interrupted()
     : settled.find((result) => result.status === 'rejected')?.reason;
@@ -88,7 +105,7 @@ export async function survey(cluster: Cluster, hosts: readonly Host[], options: 
     await Promise.all([...connections.values()].map((connection) => connection.close()));
     throw stopped;
   }
-  const results = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const results = settled.flatMap((result) => (result.status === 'fulfilled' && result.value ? [result.value] : []));
   return {
     seen: results.flatMap((result) => ('facts' in result ? [result] : [])),
     unseen: results.flatMap((result) => ('problems' in result ? [result] : [])),
@@ -111,6 +128,7 @@ async function readHost(
   host: Host,
   options: SurveyOptions,
   connections: Map<string, Connection>,
+  peers: ReadonlyMap<string, Facts>,
 ): Promise<SeenHost | UnseenHost> {
   let connection: Connection | undefined;
   let kept = false;
@@ -121,7 +139,7 @@ async function readHost(
       { name: host.name, ssh: host.ssh },
       { phase: 'connect', ...(options.signal ? { signal: options.signal } : {}) },
     );
-    const [connected, asking] = await Promise.all([connecting, (options.ask ?? askedOf)(cluster, host)]);
+    const [connected, asking] = await Promise.all([connecting, (options.ask ?? askedOf)(cluster, host, peers)]);
     connection = connected;
     let desired: StagedResource[] = [];
     const answer = await observe(connection, {
@@ -132,6 +150,7 @@ async function readHost(
       },
       timeout: options.timeout,
       ...(options.signal ? { signal: options.signal } : {}),
+      ...(options.veil ? { veil: options.veil } : {}),
     });
     checkPossible(host, desired, answer.states);
     if (options.keep) {
@@ -146,6 +165,26 @@ async function readHost(
     return { host, problems: error.problems };
   } finally {
     if (!kept) await connection?.close();
+  }
+}
+
+/** Only the facts of a host that isn't to be read otherwise; without them the one that needs them says so. */
+async function readFacts(host: Host, options: SurveyOptions, peers: Map<string, Facts>): Promise<undefined> {
+  let connection: Connection | undefined;
+  const signal = options.signal ? { signal: options.signal } : {};
+  try {
+    connection = await options.transport.connect({ name: host.name, ssh: host.ssh }, { phase: 'connect', ...signal });
+    const answer = await observe(connection, {
+      facts: ['network'],
+      desire: () => [],
+      timeout: options.timeout,
+      ...signal,
+    });
+    peers.set(host.name, answer.facts);
+  } catch (error) {
+    if (options.signal?.aborted || !(error instanceof LvsctlError)) throw error;
+  } finally {
+    await connection?.close();
   }
 }
 
