@@ -1,5 +1,5 @@
 import { failure } from '../errors/index.ts';
-import type { Cidr, Interface } from '../inventory/model.ts';
+import type { Cidr, Interface, Link } from '../inventory/model.ts';
 import type { Profile } from '../platform/facts.ts';
 import type { ConnectionResource } from '../resources/resource.ts';
 import { type Desired, earliest, type Part, type Question } from './desired.ts';
@@ -14,6 +14,10 @@ const V4_LOOPBACK = '127.0.0.1/8';
 interface Wanted {
   device: string;
   type: ConnectionResource['type'];
+  /** What a bond or VLAN is made of. */
+  link?: Exclude<Link, { type: 'ethernet' }>;
+  /** The bond that it is a part of. */
+  bond?: string;
   /** CIDRs, own ones first. */
   addresses: string[];
   gateways: Interface['gateways'];
@@ -29,14 +33,16 @@ interface Wanted {
  */
 export function connectionResources(question: Question, part: Part): Desired[] {
   const { host, facts } = question;
+  const bonds = membersOf(host.interfaces);
   const extra = (device: string) => part.addresses.filter((one) => one.device === device);
   const interfaces = host.interfaces
     .map((one): Wanted => {
       const addresses = [...one.addresses.map(cidr), ...extra(one.name).map(({ address }) => address)];
-      const { name, gateways, routes, dns, mtu } = one;
+      const { name, link, gateways, routes, dns, mtu } = one;
       return {
         device: name,
-        type: 'ethernet',
+        type: link.type,
+        ...(link.type === 'ethernet' ? {} : { link }),
         addresses: unique(addresses),
         gateways,
         routes,
@@ -44,9 +50,12 @@ export function connectionResources(question: Question, part: Part): Desired[] {
         ...(mtu === undefined ? {} : { mtu }),
       };
     })
-    .filter((one) => one.addresses.length > 0 || one.dns.length > 0 || one.mtu !== undefined);
+    .filter(({ device }) => !bonds.some(({ member }) => member === device))
+    .filter((one) => one.addresses.length > 0 || one.dns.length > 0 || one.mtu !== undefined || one.link !== undefined);
   const wanted = [
-    ...interfaces,
+    // Members and parents first: a bond or a VLAN comes up once it has them.
+    ...bonds.map(({ member, bond }) => memberOf(host.interfaces, member, bond)),
+    ...interfaces.toSorted((a, b) => rank(a) - rank(b)),
     ...loopback(
       question,
       extra('lo').map(({ address }) => address),
@@ -61,6 +70,24 @@ export function connectionResources(question: Question, part: Part): Desired[] {
     const resource = resourceOf(question, one, active);
     return one.device === 'lo' && extra('lo').length === 0 ? { stage, resource, fallback: true } : { stage, resource };
   });
+}
+
+/** The members of bonds, each with its bond. */
+function membersOf(interfaces: readonly Interface[]): { member: string; bond: string }[] {
+  return interfaces.flatMap(({ name, link }) =>
+    link.type === 'bond' ? link.members.map((member) => ({ member, bond: name })) : [],
+  );
+}
+
+/** A member has no addresses of its own: NetworkManager would drop them. */
+function memberOf(interfaces: readonly Interface[], member: string, bond: string): Wanted {
+  const mtu = interfaces.find(({ name }) => name === bond)?.mtu;
+  const nothing = { addresses: [], gateways: {}, routes: [], dns: [] };
+  return { device: member, type: 'ethernet', bond, ...nothing, ...(mtu === undefined ? {} : { mtu }) };
+}
+
+function rank({ type }: Wanted): number {
+  return type === 'vlan' ? 1 : 0;
 }
 
 /** lo's profile: wanted with VIPs, and without them where an earlier apply wrote one that may still hold some. */
@@ -121,7 +148,18 @@ function resourceOf(question: Question, wanted: Wanted, active: Profile | undefi
     type: wanted.type,
     profile: { name, uuid, file: pathOf(wanted.device, active), content: printKeyfile(file) },
     addresses: wanted.addresses,
+    routes: routesOf(wanted),
   };
+}
+
+/** As `ip route` prints them. */
+function routesOf({ gateways, routes }: Wanted): string[] {
+  const defaults = [gateways.v4, gateways.v6].flatMap((via) => (via === undefined ? [] : [`default via ${via}`]));
+  const others = routes.map(({ to, via, metric }) => {
+    const network = to.prefix === 0 ? 'default' : to.prefix === (to.family === 4 ? 32 : 128) ? to.address : cidr(to);
+    return `${network} via ${via}${metric === undefined ? '' : ` metric ${metric}`}`;
+  });
+  return unique([...defaults, ...others]);
 }
 
 /**
@@ -153,9 +191,15 @@ function render(question: Question, wanted: Wanted, profile: { name: string; uui
     const is = (address: string) => address.includes(':') === (family === 6);
     const addresses = wanted.addresses.filter(is);
     const gateway = family === 4 ? wanted.gateways.v4 : wanted.gateways.v6;
-    const routes = wanted.routes.filter(({ to }) => to.family === family).map(({ to, via }) => ({ to: cidr(to), via }));
+    const routes = wanted.routes
+      .filter(({ to }) => to.family === family)
+      .map(({ to, via, metric }) => ({
+        to: cidr(to),
+        via,
+        metric: metric ?? null,
+      }));
     const dns = wanted.dns.filter(is);
-    if (addresses.length === 0 && dns.length === 0 && !profile.fresh) return [];
+    if (wanted.bond !== undefined || (addresses.length === 0 && dns.length === 0 && !profile.fresh)) return [];
     const method = addresses.length > 0 ? 'manual' : family === 4 && wanted.addresses.length > 0 ? 'disabled' : 'auto';
     return [{ section: `ipv${family}`, method, addresses, gateway: gateway ?? null, dns, routes }];
   });
@@ -165,6 +209,8 @@ function render(question: Question, wanted: Wanted, profile: { name: string; uui
     type: wanted.type,
     device: wanted.device,
     mtu: wanted.mtu ?? null,
+    bond: wanted.bond ?? null,
+    link: wanted.link ?? null,
     families,
   });
 }
@@ -181,7 +227,12 @@ function ownedBy(wanted: Wanted): Owned {
       (key === 'dns' && wanted.dns.some(of));
   };
   return {
-    connection: (key) => key === 'interface-name' || key === 'autoconnect',
+    connection: (key) =>
+      key === 'interface-name' ||
+      key === 'autoconnect' ||
+      (wanted.bond !== undefined && /^(master|controller|slave-type|port-type)$/.test(key)),
+    bond: () => true,
+    vlan: (key) => key === 'id' || key === 'parent' || key === 'flags',
     ethernet: (key) => key === 'mtu' && wanted.mtu !== undefined,
     ipv4: family(4),
     ipv6: family(6),

@@ -18,6 +18,7 @@ const want: ConnectionResource = {
   type: 'ethernet',
   profile: { name: 'ens33', uuid: UUID, file: FILE, content: keyfile('30.30.30.20/24', '20.20.20.20/32') },
   addresses: ['30.30.30.20/24', '20.20.20.20/32'],
+  routes: [],
 };
 const right: FileState = {
   type: 'file',
@@ -32,9 +33,11 @@ interface Case {
   profile?: Partial<Facts['profiles'][number]> | null;
   file?: FileState;
   text?: string;
+  routes?: string[];
 }
 
-function changes({ live, profile, file = right, text = '' }: Case) {
+function changes({ live, profile, file = right, text = '', routes = [] }: Case) {
+  const wanted = { ...want, routes };
   const active = {
     name: 'ens33',
     uuid: UUID,
@@ -48,8 +51,8 @@ function changes({ live, profile, file = right, text = '' }: Case) {
     devices: { ens33: { mac: '', up: true, mtu: 1500, addresses: live } },
     profiles: profile === null ? [] : [{ ...active, ...profile }],
   };
-  const [state] = parsed(text, [want], { facts, files: new Map([[FILE, file]]) });
-  return diffOne(want, state, facts);
+  const [state] = parsed(text, [wanted], { facts, files: new Map([[FILE, file]]) });
+  return diffOne(wanted, state, facts);
 }
 
 const ALL = ['30.30.30.20/24', '20.20.20.20/32'];
@@ -95,6 +98,49 @@ describe('changes', () => {
     const found = changes(given);
     expect(words(found.flatMap((change) => change.ops))).toEqual(ops);
     for (const change of found) expect(change.shown).not.toEqual([]);
+  });
+
+  const WAYS = ['default via 30.30.30.254', 'default via fe80::1', '10.9.0.0/16 via 30.30.30.253 metric 50'];
+  const LIVE = [
+    'default via 30.30.30.254 dev ens33 proto static metric 100 ',
+    '10.9.0.0/16 via 30.30.30.253 dev ens33 proto static metric 50 ',
+    '30.30.30.0/24 dev ens33 proto kernel scope link src 30.30.30.20 metric 100 ',
+    'default via fe80::1 dev ens33 proto static metric 100 pref medium',
+  ];
+  const without = (part: string) => LIVE.filter((line) => !line.startsWith(part));
+  const routed = WAYS.map((way) => `>${way}`);
+  test.each<[string, string[], string[]]>([
+    ['as described', LIVE, []],
+    ['the gateway is gone', without('default via 30'), [activate('-', ...routed)]],
+    ['the IPv6 gateway is gone', without('default via fe80'), [activate('-', ...routed)]],
+    ['a route is gone', without('10.9'), [activate('-', ...routed)]],
+    [
+      'a route has another metric',
+      [...without('10.9'), '10.9.0.0/16 via 30.30.30.253 dev ens33 proto static metric 60 '],
+      [activate('-', ...routed)],
+    ],
+    [
+      'it stands on another device',
+      [...without('10.9'), '10.9.0.0/16 via 30.30.30.253 dev ens34 proto static metric 50 '],
+      [activate('-', ...routed)],
+    ],
+    ['it stands in another table', [...without('10.9'), `${LIVE[1]}table 7`], [activate('-', ...routed)]],
+    [
+      'somebody added another gateway',
+      [...LIVE, 'default via 30.30.30.1 dev ens33 '],
+      [activate('-', ...routed, '<default via 30.30.30.1')],
+    ],
+    ['a router advertised another', [...LIVE, 'default via fe80::2 dev ens33 proto ra metric 100 '], []],
+    ['another device has a gateway', [...LIVE, 'default via 40.40.40.1 dev ens34 proto static '], []],
+    ['somebody added another route', [...LIVE, '10.8.0.0/16 via 30.30.30.1 dev ens33 '], []],
+  ])('routes: %s', (_, lines, ops) => {
+    const found = changes({ live: ALL, text: lines.join('\n'), routes: WAYS });
+    expect(words(found.flatMap((change) => change.ops))).toEqual(ops);
+    for (const change of found) expect(change.shown).not.toEqual([]);
+  });
+
+  test('without a wanted gateway nobody’s default route counts', () => {
+    expect(changes({ live: ALL, text: LIVE.join('\n') })).toEqual([]);
   });
 
   test('losing an address alone is subtractive', () => {

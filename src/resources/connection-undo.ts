@@ -1,0 +1,200 @@
+import type { Facts, Profile } from '../platform/facts.ts';
+import type { ConnectionResource, ConnectionState } from './connection.ts';
+import { expected, restorable } from './file.ts';
+import { holds, isRecord } from './holds.ts';
+import { keyOf } from './key.ts';
+import type { Change, FileState, FileWant, Kept, Recorded } from './kind.ts';
+import { sh } from './sh.ts';
+
+/** What a device had before lvsctl wrote its profile. */
+export interface ConnectionBefore {
+  /** What was at the path of lvsctl's keyfile. */
+  file: FileState;
+  /** UUID of the profile that was active; null where none was. */
+  active: string | null;
+  /** The same profile's earlier keyfile elsewhere, e.g. in /run: lvsctl's takes its place. */
+  other: { path: string; file: FileState } | null;
+  /** Live addresses that the active profile named. */
+  addresses: string[];
+}
+
+export const CONNECTION_RETURN = sh`
+# connection_return DEVICE UUID|- FILE SHA256|- OWNER GROUP MODE OTHERFILE SHA256|- OWNER GROUP MODE +CIDR... -CIDR...
+# Seen with NetworkManager 1.42.4: loading the path of a file that is gone forgets its profile; lo becomes its own
+# again, without the VIP; a profile that stands elsewhere under the same UUID takes over without a gap.
+op_connection_return() {
+  device=$1
+  uuid=$2
+  file=$3
+  other=$8
+  mkdir -p "$R/run/lvsctl/pending" && : >"$R/run/lvsctl/pending/$device" || return 1
+  if [ "$4" = - ]; then
+    rm -f "$R$file" && unfold "$file"
+  else
+    give_back "$file" "$5" "$6" "$7" "$4"
+  fi || return 1
+  if [ "$9" != - ] && [ ! -e "$R$other" ]; then give_back "$other" "\${10}" "\${11}" "\${12}" "$9" || return 1; fi
+  shift 12
+  if [ "$other" = - ]; then set -- "$file" '' "$@"; else set -- "$file" "$other" "$@"; fi
+  nmcli connection load "$R$1" \${2:+"$R$2"} 2>&1
+  shift 2
+  path=$(nmcli -g GENERAL.DBUS-PATH device show "$device" 2>/dev/null)
+  if [ "$uuid" != - ] && nmcli -g UUID connection show uuid "$uuid" >/dev/null 2>&1; then
+    if [ "$(nmcli -g GENERAL.CON-UUID device show "$device" 2>/dev/null)" = "$uuid" ]; then
+      reapply "$path" 1 || nmcli --wait 30 connection up uuid "$uuid" ifname "$device" || return 1
+    else
+      nmcli --wait 30 connection up uuid "$uuid" ifname "$device" || return 1
+    fi
+  fi
+  tries=0
+  until addresses_as_wanted "$device" "$@" 2>/dev/null; do
+    tries=$((tries + 1))
+    if [ "$tries" -ge 40 ]; then
+      echo "$device is not as it was after 20 s: \${wrong#?}"
+      return 1
+    fi
+    sleep 0.5
+  done
+  rm -f "$R/run/lvsctl/pending/$device"
+}
+`;
+
+/** What is recorded of a device before its profile is written for the first time. */
+export function connectionBefore(
+  { device, profile }: ConnectionResource,
+  facts: Facts,
+  files: ReadonlyMap<string, FileState>,
+): ConnectionBefore {
+  const active = facts.profiles.find((each) => each.device === device);
+  const path = active === undefined ? undefined : otherFileOf(active, profile);
+  const live = facts.devices[device]?.addresses ?? [];
+  return {
+    file: expected(files.get(profile.file) ?? { type: 'absent' }),
+    active: active?.uuid ?? null,
+    other: path === undefined ? null : { path, file: expected(files.get(path) ?? { type: 'absent' }) },
+    addresses: live.filter((address) => namesAddress(active?.content ?? '', address)),
+  };
+}
+
+/** The files that giving back, or recording what is to be given back, looks at. */
+export function connectionFiles({ device, profile, returned }: ConnectionResource, facts: Facts): FileWant[] {
+  const active = facts.profiles.find((each) => each.device === device);
+  const path = returned?.other?.path ?? (active === undefined ? undefined : otherFileOf(active, profile));
+  return path === undefined ? [] : [{ path, sha256: '-' }];
+}
+
+export function undoConnection({ resource, before }: Recorded<ConnectionResource>): ConnectionResource | undefined {
+  return isBefore(before) ? { ...resource, returned: before } : undefined;
+}
+
+/** Copies of the keyfiles that were there; what NetworkManager made for itself it makes again. */
+export function keptConnection({ profile }: ConnectionResource, before: unknown): Kept[] {
+  if (!isBefore(before)) return [];
+  const places = [{ path: profile.file, file: before.file }, ...(before.other === null ? [] : [before.other])];
+  return places.flatMap(({ path, file }) => (file.type === 'file' ? [{ path, sha256: file.sha256 }] : []));
+}
+
+/** A keyfile that somebody wrote since is theirs. */
+export function theirConnection(
+  { before, wrote }: Recorded<ConnectionResource>,
+  { file }: ConnectionState,
+): string | undefined {
+  const known = [...wrote, before].flatMap((each) => (isRecord(each) ? [each.file] : []));
+  return known.some((each) => holds(each, file))
+    ? undefined
+    : 'its keyfile was changed since lvsctl wrote it: left as it is';
+}
+
+/** For a resource that gives back: which addresses there are too many, and which lack. */
+export function returnedAddresses(
+  { device, addresses }: ConnectionResource,
+  before: ConnectionBefore,
+  facts: Facts,
+): { missing: string[]; surplus: string[] } {
+  const live = facts.devices[device]?.addresses ?? [];
+  return {
+    missing: before.addresses.filter((address) => !live.includes(address)).sort(),
+    surplus: addresses.filter((address) => live.includes(address) && !before.addresses.includes(address)).sort(),
+  };
+}
+
+/** What gives a device its earlier profile back; empty where it has it. */
+export function returning(
+  resource: ConnectionResource,
+  before: ConnectionBefore,
+  state: Pick<ConnectionState, 'file' | 'missing' | 'surplus' | 'pending'>,
+): Change[] {
+  const { device, profile } = resource;
+  const after = { file: before.file, missing: [], surplus: [], pending: false };
+  if (holds(after, state)) return [];
+  const { file, missing, surplus, pending } = state;
+  const target = [
+    ...before.addresses.map((address) => `+${address}`),
+    ...resource.addresses.filter((address) => !before.addresses.includes(address)).map((address) => `-${address}`),
+  ];
+  const other =
+    before.other === null ? ['-', ...putArgs({ type: 'absent' })] : [before.other.path, ...putArgs(before.other.file)];
+  const gone = before.file.type === 'absent' && before.other === null;
+  return [
+    {
+      key: keyOf(resource),
+      kind: 'connection',
+      direction: 'remove',
+      shown: [
+        {
+          as: 'action',
+          text: gone ? `remove the profile of ${device}` : `put the profile of ${device} back as it was before lvsctl`,
+        },
+        ...surplus.map((address) => ({
+          as: 'value' as const,
+          name: `address on ${device}`,
+          before: address,
+          after: null,
+        })),
+        ...missing.map((address) => ({
+          as: 'value' as const,
+          name: `address on ${device}`,
+          before: null,
+          after: address,
+        })),
+      ],
+      ops: [
+        {
+          name: 'connection_return',
+          args: [device, before.active ?? '-', profile.file, ...putArgs(before.file), ...other, ...target],
+        },
+      ],
+      before: { file: expected(file), missing, surplus, pending },
+      after,
+    },
+  ];
+}
+
+function putArgs(state: FileState): string[] {
+  const was = restorable(state);
+  return was?.type === 'file' ? [was.sha256, was.owner, was.group, was.mode] : ['-', '-', '-', '-'];
+}
+
+/** The active profile's own keyfile where that isn't the wanted one; none where NetworkManager made it for itself. */
+function otherFileOf(active: Profile, wanted: ConnectionResource['profile']): string | undefined {
+  if (active.uuid !== wanted.uuid || active.file === '' || active.file === wanted.file) return undefined;
+  return /^(nm-generated|volatile)=true$/mu.test(active.content) ? undefined : active.file;
+}
+
+function namesAddress(keyfile: string, address: string): boolean {
+  return keyfile.split('\n').some((line) => {
+    const match = /^\s*address(?:es)?\d*\s*=\s*([^\s,;]+)/u.exec(line);
+    return match?.[1] === address;
+  });
+}
+
+function isBefore(value: unknown): value is ConnectionBefore {
+  return (
+    isRecord(value) &&
+    isRecord(value.file) &&
+    (value.active === null || typeof value.active === 'string') &&
+    Array.isArray(value.addresses) &&
+    (value.other === null ||
+      (isRecord(value.other) && typeof value.other.path === 'string' && isRecord(value.other.file)))
+  );
+}
