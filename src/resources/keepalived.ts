@@ -1,3 +1,4 @@
+import { isRecord } from './holds.ts';
 import {
   definitionWords,
   destinationWords,
@@ -31,6 +32,21 @@ export interface KeepalivedResource {
 
 /** keepalived's words for what an instance is. */
 export type VrrpState = 'INIT' | 'BACKUP' | 'MASTER' | 'FAULT';
+
+/** An instance's name in keepalived's configuration: one word, unique on a host. Pure. */
+export function instanceName(group: { name: string }, instance: { name: string }): string {
+  return `${group.name}_${instance.name}`;
+}
+
+/** What an observed state says of each instance; nothing where keepalived didn't answer. Pure. */
+export function vrrpStates(state: unknown): Record<string, VrrpState> {
+  if (!isRecord(state) || !isRecord(state.vrrp)) return {};
+  return Object.fromEntries(
+    Object.entries(state.vrrp).flatMap(([name, word]) =>
+      typeof word === 'string' && isVrrpState(word) ? [[name, word]] : [],
+    ),
+  );
+}
 
 /** What keepalived says of itself, and the table as it is. */
 export interface KeepalivedState {

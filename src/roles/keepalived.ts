@@ -2,6 +2,7 @@ import { directedBy } from '../inventory/derived.ts';
 import type { Cidr, Script, Service, VirtualService, VrrpGroup, VrrpInstance } from '../inventory/model.ts';
 import { secretText } from '../inventory/secrets.ts';
 import type { AcceptRule } from '../resources/firewall-rules.ts';
+import { instanceName } from '../resources/keepalived.ts';
 import type { KeepalivedResource } from '../resources/resource.ts';
 import type { Validator } from '../resources/validators.ts';
 import { type Desired, NOTHING, type Part, type Question } from './desired.ts';
@@ -102,11 +103,6 @@ function watched({ host }: Question, groups: readonly VrrpGroup[], services: rea
       })),
     ),
   };
-}
-
-/** A name that keepalived takes for one word, and that is unique on a host. Pure. */
-export function instanceName(group: Pick<VrrpGroup, 'name'>, instance: Pick<VrrpInstance, 'name'>): string {
-  return `${group.name}_${instance.name}`;
 }
 
 function cidrText({ address, prefix }: Cidr): string {

@@ -93,16 +93,23 @@ function expectedRound(weighted: readonly { weight: number }[]): number {
   return 2 * weighted.reduce((sum, real) => sum + real.weight, 0);
 }
 
-/** Whether the neighbour entry that traffic left on a host points at a director. Pure. */
+/**
+ * Whether the neighbour entry that traffic left on a host points at a director. Pure.
+ * @param master where a pair carries the VIP: who must be it
+ */
 export function neighbourCheck(
   host: string,
   vip: string,
   mac: string | undefined,
   directors: ReadonlyMap<string, string>,
+  master?: string,
 ): Check {
   const hop = `${host}: ARP for ${vip}`;
   if (mac === undefined) return { hop, status: 'unknown', detail: 'no neighbour entry: no traffic went this way' };
   const owner = directors.get(mac);
+  if (owner !== undefined && master !== undefined && owner !== master) {
+    return { hop, status: 'failed', detail: `answered by ${owner} (${mac}), and ${master} is master` };
+  }
   return owner === undefined
     ? { hop, status: 'failed', detail: `answered by ${mac}, which is no director's: a real server answers for the VIP` }
     : { hop, status: 'ok', detail: `answered by ${owner} (${mac})` };

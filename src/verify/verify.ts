@@ -4,6 +4,7 @@ import type { SeenHost } from '../plan/build.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Connection } from '../transport/types.ts';
 import { type Check, judgeState, judgeTraffic, neighbourCheck } from './judge.ts';
+import { judgePairs, masterOf } from './pairs.ts';
 import { ask, neighbour } from './probe.ts';
 
 /** What verification works with: hosts that were read and connections to them and to the clients. */
@@ -34,6 +35,7 @@ export async function verify(context: VerifyContext): Promise<Check[]> {
     }
   };
   add(judgeState(context.plan));
+  add(judgePairs(context.cluster, context.seen));
   for (const service of context.cluster.services) {
     const bodies = await askRealServers(context, service, add);
     for (const client of clientsOf(context.cluster)) await askVip(context, service, client, bodies, add);
@@ -149,6 +151,7 @@ async function askNeighbours(
       Object.values(facts.devices).map((device) => [device.mac, host.name] as const),
     ),
   );
+  const master = service.vrrp && masterOf(context.cluster, context.seen, service.vrrp);
   const involved = new Set([...service.directors, ...realServersOf(service).map((real) => real.host)]);
   const segments = new Set(directors.flatMap(({ host }) => host.interfaces.map((each) => each.segment)));
   for (const { host } of context.seen) {
@@ -156,6 +159,6 @@ async function askNeighbours(
     if (involved.has(host.name) || connection === undefined) continue;
     if (!host.interfaces.some((each) => segments.has(each.segment))) continue;
     for (const { address } of service.vips.filter(({ family }) => family === 4))
-      add([neighbourCheck(host.name, address, await neighbour(connection, address), macs)]);
+      add([neighbourCheck(host.name, address, await neighbour(connection, address), macs, master)]);
   }
 }
