@@ -1,3 +1,4 @@
+import { failure } from '../errors/index.ts';
 import { directedBy, isRealServer } from '../inventory/derived.ts';
 import type { Check, Cluster, Host, PortRange, RealServer, Service, VrrpInstance } from '../inventory/model.ts';
 import type { FirewallFacts } from '../platform/facts.ts';
@@ -221,12 +222,23 @@ function packages({ family, facts }: Question, resources: readonly FirewallResou
 }
 
 /** What brings the rules back at boot: files that hold them, a script that loads these, a unit that runs it. firewalld has its own. */
-function boot({ template }: Question, resources: readonly { stage: Stage; resource: FirewallResource }[]): Desired[] {
+function boot(
+  { host, facts, template }: Question,
+  resources: readonly { stage: Stage; resource: FirewallResource }[],
+): Desired[] {
   const parts = resources.map(({ stage, resource }) => ({ stage, ...bootParts(resource, FOLDER) }));
   const files = parts.flatMap(({ stage, files }) =>
     files.map((file) => ({ stage, resource: textFile(file.path, file.content) })),
   );
   if (files.length === 0) return [];
+  if (!facts.systemd) {
+    throw failure({
+      code: 'HOST-NO-SYSTEMD',
+      place: { kind: 'host', host: host.name, phase: 'desire' },
+      what: `rules of its packet filter are wanted at boot by ${UNIT}, but systemd doesn’t run there`,
+      next: 'Use a host that systemd runs on, or leave firewall out of what lvsctl manages there.',
+    });
+  }
   // The script loads all files: it comes with the last of them.
   const stage = files.some((file) => file.stage === 'rules') ? 'rules' : 'reach';
   const script = template('firewall/load.sh', {
