@@ -71,7 +71,9 @@ function requests(resources: readonly Resource[], facts: Facts): string {
     return fields.length === 0 ? [] : [record(resource.kind, fields)];
   });
   const files = new Map<string, FileWant>(
-    resources.flatMap((resource) => kinds[resource.kind].files?.(resource) ?? []).map((want) => [want.path, want]),
+    resources
+      .flatMap((resource) => kinds[resource.kind].files?.(resource, facts) ?? [])
+      .map((want) => [want.path, want]),
   );
   for (const want of files.values()) lines.push(record('file', [want.path, want.sha256]));
   return [...lines, 'go\n'].join('');

@@ -177,7 +177,7 @@ function restoring({ kind, path, was }: Extract<FileResource, { state: 'restored
 }
 
 /** What was recorded of a path, if it can be put back. */
-function restorable(before: unknown): RestorableState | undefined {
+export function restorable(before: unknown): RestorableState | undefined {
   if (!isRecord(before)) return undefined;
   const { type, sha256, owner, group, mode, what, target } = before;
   if (type === 'other' && what === 'symlink' && typeof target === 'string') return { type, what, target };

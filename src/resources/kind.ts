@@ -116,7 +116,7 @@ export interface Kind<R extends { kind: string }, S> {
   /** The record that asks the host about this resource, no field empty; none where facts and files tell all. */
   ask(resource: R, facts: Facts): string[];
   /** The files that it must look at. */
-  files?(resource: R): FileWant[];
+  files?(resource: R, facts: Facts): FileWant[];
   /** What the host answered, turned into the state of each resource asked for, by key. Pure. */
   parse(section: Section, asked: readonly R[]): Map<string, S>;
   /** Desired and observed → what to do; empty where they agree. Pure. */

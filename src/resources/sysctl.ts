@@ -37,14 +37,15 @@ observe_sysctl() {
   IFS=$nl
   for name in $asked; do
     if [ -r "./proc/sys/$name" ]; then found=$found./proc/sys/$name$nl; fi
+    also=
     case $name in
       net/ipv4/ip_forward) also=ipv4 ;;
       net/ipv6/conf/all/forwarding) also=ipv6 ;;
-      *) continue ;;
     esac
+    [ -n "$also" ] || continue
     set +f
-    for name in ./proc/sys/net/$also/conf/*/forwarding; do
-      case $name in */all/*) ;; *) found=$found$name$nl ;; esac
+    for file in "./proc/sys/net/$also/conf"/*/forwarding; do
+      case $file in */all/*) ;; *) found=$found$file$nl ;; esac
     done
     set -f
   done

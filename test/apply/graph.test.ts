@@ -48,14 +48,15 @@ describe('runGraph', () => {
     expect(ended).toEqual({ a: 'done', b: 'stopped' });
   });
 
-  it('records what a host has by then even when the run is stopped', async () => {
+  it('begins with no record when the run is stopped, and ends with that of a host that is done', async () => {
     const controller = new AbortController();
     const { ended } = await run(
       [
         step('a'),
-        { ...step('a/record', 'a'), stage: 'record' },
-        step('b', 'a'),
-        { ...step('b/record', 'b'), stage: 'record' },
+        { ...step('a/record/remove', 'a'), stage: 'record', direction: 'remove' },
+        { ...step('b/record', 'a'), stage: 'record' },
+        step('b', 'b/record'),
+        { ...step('b/record/remove', 'b'), stage: 'record', direction: 'remove' },
       ],
       () => {
         controller.abort();
@@ -63,7 +64,13 @@ describe('runGraph', () => {
       },
       controller.signal,
     );
-    expect(ended).toEqual({ a: 'done', 'a/record': 'done', b: 'stopped', 'b/record': 'stopped' });
+    expect(ended).toEqual({
+      a: 'done',
+      'a/record/remove': 'done',
+      'b/record': 'stopped',
+      b: 'stopped',
+      'b/record/remove': 'stopped',
+    });
   });
 
   it('runs independent steps at once', async () => {

@@ -11,21 +11,21 @@ describe('what the package databases print', () => {
     ['dpkg-query, two architectures', 'ipvsadm installed 1:1.31-1+b1\nipvsadm installed 1:1.31-1+b1\n'],
   ])('%s', (_, text) => {
     expect(parsed(text, [want('ipvsadm'), want('nginx')])).toEqual([
-      { installed: true, version: '1:1.31-1+b1' },
-      { installed: false },
+      { installed: true, version: '1:1.31-1+b1', brought: [] },
+      { installed: false, brought: [] },
     ]);
   });
 
   test('removed but for its configuration', () => {
-    expect(parsed('nginx config-files 1.22.1-9\n', [want('nginx')])).toEqual([{ installed: false }]);
+    expect(parsed('nginx config-files 1.22.1-9\n', [want('nginx')])).toEqual([{ installed: false, brought: [] }]);
   });
 
   test('rpm -q', () => {
     const text = 'ipvsadm installed 1.31-6.el9\npackage nginx is not installed\n';
     expect(parsed(text, [want('ipvsadm'), want('nginx'), want('package')])).toEqual([
-      { installed: true, version: '1.31-6.el9' },
-      { installed: false },
-      { installed: false },
+      { installed: true, version: '1.31-6.el9', brought: [] },
+      { installed: false, brought: [] },
+      { installed: false, brought: [] },
     ]);
   });
 });

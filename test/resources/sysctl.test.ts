@@ -33,7 +33,7 @@ test('live values: white space made single, a parameter that does not exist', ()
   ];
   expect(parsed(text, asked)).toEqual([
     { value: '4096 131072 33554432', overriddenBy: null },
-    { value: '0', overriddenBy: null },
+    { value: '0', overriddenBy: null, others: {} },
     { value: null, overriddenBy: null },
   ]);
 });
