@@ -20,7 +20,7 @@ import { sh } from './sh.ts';
 export interface ConnectionResource {
   kind: 'connection';
   device: string;
-  type: 'ethernet' | 'loopback';
+  type: 'ethernet' | 'loopback' | 'bond' | 'vlan';
   profile: {
     name: string;
     uuid: string;
@@ -31,6 +31,8 @@ export interface ConnectionResource {
   };
   /** CIDRs that must be live on the device. */
   addresses: string[];
+  /** Routes that must be live there, as `TO via ROUTER` and where it is said ` metric N`; TO is `default` or a network. */
+  routes: string[];
   /** Given back: what the device had before lvsctl. */
   returned?: ConnectionBefore;
 }
@@ -47,6 +49,10 @@ export interface ConnectionState {
   missing: string[];
   /** Live addresses that the active profile's keyfile names and the wanted one doesn't. */
   surplus: string[];
+  /** Wanted routes that aren't live. */
+  missingRoutes: string[];
+  /** Live default routes through another router than the wanted one, as `default via ROUTER`. */
+  surplusRoutes: string[];
   /** An earlier activation was begun and not ended. */
   pending: boolean;
   /** For the record, all that giving it back takes: no change is compared by it. */
@@ -62,6 +68,7 @@ observe_connection() {
   for device in $asked; do
     [ -e "$R/run/lvsctl/pending/$device" ] && echo "pending $device"
   done
+  ip -o route show table all type unicast
   facts_network
 }
 
@@ -84,6 +91,58 @@ addresses_as_wanted() {
   return 0
 }
 
+# The same of routes, written >TO via ROUTER [metric N] and <TO via ROUTER.
+routes_as_wanted() {
+  device=$1
+  shift
+  ways=
+  for wrong; do
+    case $wrong in '>'* | '<'*) ;; *) continue ;; esac
+    [ -n "$ways" ] || ways=$nl$(ip -4 route show dev "$device")$nl$(ip -6 route show dev "$device")$nl
+    way=\${wrong#?}
+    metric=\${way##* metric }
+    [ "$metric" != "$way" ] || metric=
+    way=\${way%% metric *}
+    case $wrong in
+      '>'*)
+        case $ways in
+          *"$nl$way proto static \${metric:+metric $metric }"*) ;;
+          *"$nl$way \${metric:+metric $metric }"*) ;;
+          *) return 1 ;;
+        esac
+        ;;
+      '<'*) case $ways in *"$nl$way "*) return 1 ;; esac ;;
+    esac
+  done
+  return 0
+}
+
+# What NetworkManager 1.42 takes for gone on purpose (below) is put back as it would have put it.
+mend_routes() {
+  device=$1
+  shift
+  for want; do
+    case $want in '>'* | '<'*) ;; *) continue ;; esac
+    way=\${want#?}
+    family=4
+    case \${way##* via } in *:*) family=6 ;; esac
+    case $want in
+      '<'*)
+        # shellcheck disable=SC2086
+        ip "-$family" route del $way dev "$device" 2>/dev/null
+        ;;
+      *' metric '*)
+        # shellcheck disable=SC2086
+        ip "-$family" route replace $way dev "$device" proto static
+        ;;
+      *)
+        # shellcheck disable=SC2086
+        ip "-$family" route replace $way dev "$device" proto static metric 100
+        ;;
+    esac
+  done
+}
+
 reapply() {
   busctl --quiet call org.freedesktop.NetworkManager "$1" org.freedesktop.NetworkManager.Device Reapply \
     'a{sa{sv}}tu' 0 0 "$2"
@@ -101,8 +160,8 @@ mend_addresses() {
   whole=
   for want; do
     case $want in
-      -*) continue ;;
-      *) case $live in *" \${want#+} "*) continue ;; esac ;;
+      +*) case $live in *" \${want#+} "*) continue ;; esac ;;
+      *) continue ;;
     esac
     case $want in
       +*/32 | +*:*/128) ip addr add "\${want#+}" dev "$device" ;;
@@ -125,7 +184,7 @@ mend_addresses() {
   IFS=$oldifs
 }
 
-# connection_activate DEVICE UUID FILE OTHERFILE|- +CIDR... -CIDR...
+# connection_activate DEVICE UUID FILE OTHERFILE|- +CIDR... -CIDR... >ROUTE... <ROUTE...
 # Reapply with flag 1 keeps addresses from elsewhere on the device (NetworkManager >= 1.42, D-Bus API, Device.Reapply).
 op_connection_activate() {
   device=$1
@@ -143,18 +202,24 @@ op_connection_activate() {
   path=
   if [ "$(nmcli -g GENERAL.CON-UUID device show "$device")" = "$uuid" ]; then
     path=$(nmcli -g GENERAL.DBUS-PATH device show "$device") || return 1
-    reapply "$path" 1 || return 1
+    # What can't be taken up by a running device (being a part of a bond) needs it to be activated anew.
+    reapply "$path" 1 || nmcli --wait 30 connection up uuid "$uuid" ifname "$device" || return 1
   else
     nmcli --wait 30 connection up uuid "$uuid" ifname "$device" || return 1
   fi
   tries=0
-  until addresses_as_wanted "$device" "$@"; do
+  until addresses_as_wanted "$device" "$@" && routes_as_wanted "$device" "$@"; do
     tries=$((tries + 1))
-    if [ "$tries" -eq 3 ]; then mend_addresses "$device" "$path" "$@"; fi
+    if [ "$tries" -eq 3 ]; then
+      mend_addresses "$device" "$path" "$@"
+      mend_routes "$device" "$@"
+    fi
     if [ "$tries" -ge 40 ]; then
       case $wrong in
         +*) echo "$device still lacks \${wrong#+} after 20 s" ;;
         -*) echo "$device still has \${wrong#-} after 20 s" ;;
+        '>'*) echo "$device still lacks the route \${wrong#?} after 20 s" ;;
+        '<'*) echo "$device still has the route \${wrong#?} after 20 s" ;;
       esac
       return 1
     fi
@@ -175,7 +240,13 @@ op_connection_activate() {
   },
   parse({ text, facts, files }, asked) {
     const pending = new Set(text.split('\n').map((line) => line.replace(/^pending /, '')));
-    return new Map(asked.map((resource) => [keyOf(resource), stateOf(resource, facts, files, pending)]));
+    const live = liveRoutes(text);
+    return new Map(
+      asked.map((resource) => [
+        keyOf(resource),
+        { ...stateOf(resource, facts, files, pending), ...routesOf(resource, live) },
+      ]),
+    );
   },
   diff(resource, state, facts) {
     const { device, profile, returned } = resource;
@@ -193,6 +264,8 @@ op_connection_activate() {
       otherFile: null,
       missing: [],
       surplus: [],
+      missingRoutes: [],
+      surplusRoutes: [],
       pending: false,
     };
     if (holds(desired, state)) return [];
@@ -212,12 +285,18 @@ op_connection_activate() {
         state.otherFile ?? '-',
         ...resource.addresses.map((address) => `+${address}`),
         ...state.surplus.map((address) => `-${address}`),
+        ...resource.routes.map((route) => `>${route}`),
+        ...state.surplusRoutes.map((route) => `<${route}`),
       ],
     });
     for (const address of state.missing)
       shown.push({ as: 'value', name: `address on ${device}`, before: null, after: address });
     for (const address of state.surplus)
       shown.push({ as: 'value', name: `address on ${device}`, before: address, after: null });
+    for (const route of state.missingRoutes)
+      shown.push({ as: 'value', name: `route on ${device}`, before: null, after: route });
+    for (const route of state.surplusRoutes)
+      shown.push({ as: 'value', name: `route on ${device}`, before: route, after: null });
     if (shown.length === 0) shown.push({ as: 'action', text: `activate ${profile.name} on ${device}` });
     const reason = state.pending ? 'an earlier activation was not finished' : undefined;
     return [
@@ -238,7 +317,7 @@ op_connection_activate() {
 
 /** Taking addresses away alone is subtractive; where some come too, the change belongs to the additive half. */
 function directionOf(state: ConnectionState): Change['direction'] {
-  if (state.surplus.length > 0 && state.missing.length === 0) return 'remove';
+  if (state.surplus.length > 0 && state.missing.length + state.missingRoutes.length === 0) return 'remove';
   return state.active === null ? 'add' : 'change';
 }
 
@@ -247,7 +326,7 @@ function stateOf(
   facts: Facts,
   files: ReadonlyMap<string, FileState>,
   pending: ReadonlySet<string>,
-): ConnectionState {
+): Omit<ConnectionState, 'missingRoutes' | 'surplusRoutes'> {
   const { device, profile } = resource;
   const active = facts.profiles.find((each) => each.device === device);
   const live = facts.devices[device]?.addresses ?? [];
@@ -266,6 +345,49 @@ function stateOf(
     ...(resource.returned === undefined
       ? { was: connectionBefore(resource, facts, files) }
       : returnedAddresses(resource, resource.returned, facts)),
+  };
+}
+
+/** A route of the main table, e.g. `default via 10.0.0.1 dev ens33 proto static metric 100`. */
+interface LiveRoute {
+  device: string;
+  /** `default via 10.0.0.1` */
+  way: string;
+  metric: string | undefined;
+  /** Absent: somebody's by hand. */
+  protocol: string | undefined;
+}
+
+/** Reads `ip -o route show table all type unicast`; what has no router or stands in another table is left out. */
+function liveRoutes(text: string): LiveRoute[] {
+  return text.split('\n').flatMap((line): LiveRoute[] => {
+    const words = line.trim().split(/\s+/);
+    const after = (word: string) => (words.includes(word) ? words[words.indexOf(word) + 1] : undefined);
+    const [device, via] = [after('dev'), after('via')];
+    if (words[1] !== 'via' || device === undefined || via === undefined || words.includes('table')) return [];
+    return [{ device, way: `${words[0]} via ${via}`, metric: after('metric'), protocol: after('proto') }];
+  });
+}
+
+function routesOf({ device, routes = [] }: ConnectionResource, all: readonly LiveRoute[]) {
+  const live = all.filter((route) => route.device === device);
+  const isThere = (wanted: string) => {
+    const [way, metric] = wanted.split(' metric ');
+    return live.some((route) => route.way === way && (metric === undefined || route.metric === metric));
+  };
+  const defaults = routes.filter((route) => route.startsWith('default via '));
+  const family = (way: string) => way.includes(':');
+  const surplus = live.filter(
+    ({ way, protocol }) =>
+      // Routes that a router advertised or a routing daemon learnt are theirs.
+      (protocol === undefined || protocol === 'static') &&
+      way.startsWith('default via ') &&
+      defaults.some((wanted) => family(wanted) === family(way)) &&
+      !defaults.some((wanted) => wanted.split(' metric ')[0] === way),
+  );
+  return {
+    missingRoutes: routes.filter((wanted) => !isThere(wanted)),
+    surplusRoutes: [...new Set(surplus.map(({ way }) => way))].sort(),
   };
 }
 
