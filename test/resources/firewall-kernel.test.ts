@@ -1,9 +1,13 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { observe } from '../../src/host/client.ts';
 import { execute } from '../../src/host/execute.ts';
-import type { FirewallPlace, FirewallResource } from '../../src/resources/firewall.ts';
+import { bootParts, type FirewallPlace, type FirewallResource } from '../../src/resources/firewall.ts';
 import type { FirewallRule } from '../../src/resources/firewall-rules.ts';
 import { diffOne, keyOf } from '../../src/resources/index.ts';
+import { makeRenderer } from '../../src/templates/render.ts';
 import { type Namespace, namespace } from './namespaces.ts';
 
 let host: Namespace;
@@ -97,5 +101,27 @@ describe.each(Object.entries(PLACES))('%s', (_, place) => {
       'remove',
     ]);
     if (place.backend === 'nftables') expect(host.run('nft list ruleset')).toBe(before);
+  });
+
+  test('what is loaded at boot is what is live, also where it is loaded twice', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lvsctl-boot-'));
+    const open = filter(place);
+    if (place.backend === 'nftables') {
+      host.run('nft add table ip mine; nft add chain ip mine in "{ type filter hook input priority 0; policy drop; }"');
+      open.place = { ...place, into: [{ family: 'ip', table: 'mine', chain: 'in' }] };
+    }
+    const both = [open, traffic(place)];
+    const parts = both.map((resource) => bootParts(resource, folder));
+    for (const { path, content } of parts.flatMap(({ files }) => files)) writeFileSync(path, content);
+    const script = makeRenderer(folder)('firewall/load.sh', {
+      nft: parts.flatMap(({ nft }) => nft),
+      nft_jumps: parts.flatMap(({ nftJumps }) => nftJumps),
+      iptables: parts.flatMap(({ iptables }) => iptables),
+    });
+    for (const _time of ['first', 'second']) {
+      host.run(script);
+      for (const resource of both) expect(await changes(resource)).toEqual([]);
+    }
+    rmSync(folder, { recursive: true });
   });
 });
