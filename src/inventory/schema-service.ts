@@ -171,7 +171,7 @@ export const HealthCheck = Type.Object(
             text('The name asked for; the root when left out.', ['example.net'], '^[A-Za-z0-9._-]+$'),
           ),
           type: Type.Optional(
-            words(['A', 'NS', 'CNAME', 'SOA', 'MX', 'TXT', 'AAAA', 'SRV'], 'The record’s type; SOA when left out.'),
+            words(['A', 'NS', 'CNAME', 'SOA', 'MX', 'TXT', 'AAAA'], 'The record’s type; SOA when left out.'),
           ),
         },
         { ...closed, description: 'A name server that must answer.' },
