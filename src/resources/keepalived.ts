@@ -268,64 +268,61 @@ function isVrrpState(text: string): text is VrrpState {
 
 /**
  * Reads the lines of keepalived's own dump, of 2.2.7: `VRRP Instance = edge_outside`, `State = MASTER`; of a service
- * `VS VIP = 192.168.148.161, VPORT = 80` or `VS FWMARK = 7`, then its `Address family` and `protocol`; of each of its
- * servers `RIP = 192.168.148.132, RPORT = 80, …` and `alive = 1`.
+ * `VS VIP = 192.168.148.161, VPORT = 80` or `VS FWMARK = 7`, then `Address family = inet` and `protocol = TCP`, then of
+ * each of its servers `RIP = 192.168.148.132, RPORT = 80, …` and `alive = 1`. Sessions and interfaces have states too.
  */
 export function parseView(text: string): Pick<KeepalivedState, 'vrrp' | 'up'> {
   const vrrp: KeepalivedState['vrrp'] = {};
   const up: KeepalivedState['up'] = {};
   let instance = '';
-  let service: { socket?: string; mark?: string; six: boolean; protocol: string } | undefined;
+  let match = '';
+  let six = false;
+  let service: string[] = [];
   let server: string | undefined;
   for (const line of text.split('\n')) {
-    const [key = '', ...more] = line.trim().split(' = ');
-    const value = more.join(' = ');
-    const name = service && serviceName(service);
-    if (key === 'VRRP Instance') instance = value;
-    else if (key === 'State' && instance !== '') {
-      if (isVrrpState(value)) vrrp[instance] ??= value;
-    } else if (key === 'VS VIP' || key === 'VS FWMARK') {
-      const place = /^(\S+), VPORT = (\d+)/.exec(value);
-      server = undefined;
-      service =
-        place?.[1] === undefined
-          ? { mark: value, six: false, protocol: '' }
-          : { socket: endpoint({ address: place[1], port: Number(place[2]) }), six: false, protocol: 'TCP' };
-      const known = serviceName(service);
-      if (place?.[1] === undefined) up[known] ??= [];
-    } else if (service !== undefined && server === undefined && key === 'Address family') {
-      if (service.mark !== undefined && value === 'inet6') {
-        delete up[serviceName(service)];
-        service.six = true;
-        up[serviceName(service)] ??= [];
-      }
-    } else if (service !== undefined && key === 'protocol') {
-      service.protocol = value;
-      up[serviceName(service)] ??= [];
-    } else if (key === 'RIP') {
-      const place = /^(\S+), RPORT = (\d+)/.exec(value);
-      server = place?.[1] && endpoint({ address: place[1], port: Number(place[2]) });
-    } else if (key === 'alive' && server !== undefined && name !== undefined) {
-      if (value === '1') up[name] = [...(up[name] ?? []), server];
-      server = '';
+    const at = line.indexOf(' = ');
+    const [key, value] = [line.slice(0, at).trim(), line.slice(at + 3).trim()];
+    switch (key) {
+      case 'VRRP Instance':
+        instance = value;
+        break;
+      case 'State':
+        if (isVrrpState(value)) vrrp[instance] ??= value;
+        break;
+      case 'VS VIP':
+        match = placeOf(value);
+        break;
+      case 'VS FWMARK':
+        match = `-f ${value}`;
+        break;
+      case 'Address family':
+        six = value === 'inet6';
+        break;
+      case 'protocol':
+        server = undefined;
+        service = up[serviceName(match, value, six)] ??= [];
+        break;
+      case 'RIP':
+        server = placeOf(value);
+        break;
+      case 'alive':
+        if (server !== undefined && value === '1') service.push(server);
+        server = undefined;
+        break;
     }
   }
   return { vrrp, up };
 }
 
+/** `192.168.148.132, RPORT = 80, WEIGHT = 1 …` as `ADDRESS:PORT`. */
+function placeOf(text: string): string {
+  const [, address = '', port = ''] = /^(\S+), [VR]PORT = (\d+)/.exec(text) ?? [];
+  return endpoint({ address, port: Number(port) });
+}
+
 const PROTOCOLS: Readonly<Record<string, string>> = { TCP: '-t', UDP: '-u', SCTP: '--sctp-service' };
 
-function serviceName({
-  socket,
-  mark,
-  six,
-  protocol,
-}: {
-  socket?: string;
-  mark?: string;
-  six: boolean;
-  protocol: string;
-}) {
-  if (mark !== undefined) return `-f ${mark}${six ? ' -6' : ''}`;
-  return `${PROTOCOLS[protocol] ?? protocol} ${socket}`;
+function serviceName(match: string, protocol: string, six: boolean): string {
+  if (match.startsWith('-f ')) return six ? `${match} -6` : match;
+  return `${PROTOCOLS[protocol] ?? protocol} ${match}`;
 }
