@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { execute, observe } from '../host/client.ts';
 import type { OpResult } from '../host/execute.ts';
+import type { Veil } from '../host/veil.ts';
 import type { Plan, PlannedChange, PlannedHost, Step } from '../plan/plan.ts';
 import { diffOne, holds } from '../resources/index.ts';
 import type { Connection, Transport } from '../transport/types.ts';
@@ -46,6 +47,8 @@ export interface ApplyOptions {
   /** Seconds for one step. */
   stepTimeout: number;
   signal?: AbortSignal;
+  /** What puts secrets in their places on the hosts, and hides them here. */
+  veil?: Veil;
   onEvent?: (event: ApplyEvent) => void;
 }
 
@@ -154,7 +157,7 @@ function observeChanges(
   connection: Connection,
   changes: readonly PlannedChange[],
   phase: string,
-  options: Pick<ApplyOptions, 'timeout'>,
+  options: Pick<ApplyOptions, 'timeout' | 'veil'>,
   signal?: AbortSignal,
 ) {
   return observe(connection, {
@@ -163,6 +166,7 @@ function observeChanges(
     phase,
     timeout: options.timeout,
     ...(signal ? { signal } : {}),
+    ...(options.veil ? { veil: options.veil } : {}),
   });
 }
 
@@ -186,6 +190,7 @@ async function runStep(
     let done = 0;
     const results = await execute(connection, ops, {
       timeout: options.stepTimeout,
+      ...(options.veil ? { veil: options.veil } : {}),
       ...(options.signal && !isLastRecord(step) ? { signal: options.signal } : {}),
       onOp: (result) => {
         touched.add(step.host);

@@ -1,6 +1,7 @@
 import { type ApplyEvent, type ApplyResult, applyPlan, refuseUnseen } from '../apply/apply.ts';
 import { failure } from '../errors/index.ts';
 import { ENGINE_VERSION } from '../host/index.ts';
+import type { Veil } from '../host/veil.ts';
 import { inventoryFingerprint, loadCluster } from '../inventory/index.ts';
 import type { Cluster } from '../inventory/model.ts';
 import { readPlan } from '../plan/file.ts';
@@ -12,6 +13,7 @@ import type { Connection, Transport } from '../transport/types.ts';
 import { aim, aimAtLab, confirm, type HostOptions, refuseLocal, transportFor } from './context.ts';
 import { makePlan } from './make-plan.ts';
 import { EXIT, type Output } from './output.ts';
+import { refuseOtherSecrets, secrecyOf } from './veil.ts';
 
 export interface ApplyOptions extends HostOptions {
   yes?: boolean;
@@ -36,10 +38,12 @@ export async function applySaved(
     output.emit('applied', { hosts: [] });
     return EXIT.done;
   }
+  const secrecy = secrecyOf(cluster, plan.purpose === 'apply');
+  refuseOtherSecrets(plan, secrecy);
   const target = plan.lab ? await aimAtLab(cluster) : { cluster, lab: undefined };
   const transport = await transportFor(options, output, target.cluster, target.lab);
   try {
-    return await runPlan(plan, transport, undefined, options, output, signal);
+    return await runPlan(plan, transport, undefined, { ...options, veil: secrecy.veil }, output, signal);
   } finally {
     await transport.close();
   }
@@ -58,7 +62,7 @@ export async function applyInventory(options: ApplyOptions, output: Output, sign
   const target = await aim(options, output);
   let connections: Map<string, Connection> | undefined;
   try {
-    const { plan, survey } = await makePlan(target, options, output, { keep: true, signal });
+    const { plan, survey, veil } = await makePlan(target, options, output, { keep: true, signal });
     connections = survey.connections;
     output.print(planText(plan, output.paint));
     output.emit('plan', { plan });
@@ -72,7 +76,7 @@ export async function applyInventory(options: ApplyOptions, output: Output, sign
       output.print('Nothing was changed.');
       return EXIT.done;
     }
-    return await runPlan(plan, target.transport, connections, options, output, signal);
+    return await runPlan(plan, target.transport, connections, { ...options, veil }, output, signal);
   } finally {
     await Promise.all([...(connections?.values() ?? [])].map((connection) => connection.close()));
     await target.transport.close();
@@ -111,7 +115,7 @@ export async function runPlan(
   plan: Plan,
   transport: Transport,
   connections: Map<string, Connection> | undefined,
-  options: Pick<ApplyOptions, 'parallel' | 'timeout' | 'stepTimeout'>,
+  options: Pick<ApplyOptions, 'parallel' | 'timeout' | 'stepTimeout'> & { veil: Veil },
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
@@ -125,6 +129,7 @@ export async function runPlan(
     parallel: options.parallel,
     timeout: options.timeout,
     stepTimeout: options.stepTimeout,
+    veil: options.veil,
     signal,
     onEvent: (event) => {
       showEvent(event, phase);

@@ -26,7 +26,7 @@ export async function destroyCommand(options: DestroyOptions, output: Output, si
   let connections: Map<string, Connection> | undefined;
   try {
     const destroy = { keepPackages: options.keepPackages === true };
-    const { plan, survey } = await makePlan(target, options, output, { keep: true, destroy, signal });
+    const { plan, survey, veil } = await makePlan(target, options, output, { keep: true, destroy, signal });
     connections = survey.connections;
     output.print(planText(plan, output.paint));
     output.emit('plan', { plan });
@@ -40,7 +40,7 @@ export async function destroyCommand(options: DestroyOptions, output: Output, si
       output.print('Nothing was changed.');
       return EXIT.done;
     }
-    return await runPlan(plan, target.transport, connections, options, output, signal);
+    return await runPlan(plan, target.transport, connections, { ...options, veil }, output, signal);
   } finally {
     await Promise.all([...(connections?.values() ?? [])].map((connection) => connection.close()));
     await target.transport.close();

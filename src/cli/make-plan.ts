@@ -1,9 +1,11 @@
 import { ENGINE_VERSION } from '../host/index.ts';
+import type { Veil } from '../host/veil.ts';
 import { buildPlan } from '../plan/build.ts';
 import type { Plan } from '../plan/plan.ts';
 import { chooseHosts, giveBack, type Survey, survey } from '../survey/survey.ts';
 import type { Aim, HostOptions } from './context.ts';
 import type { Output } from './output.ts';
+import { secrecyOf } from './veil.ts';
 
 /** Reads the hosts and makes the plan, showing progress. */
 export async function makePlan(
@@ -11,7 +13,8 @@ export async function makePlan(
   options: HostOptions,
   output: Output,
   extra: { keep: boolean; destroy?: { keepPackages: boolean }; signal?: AbortSignal },
-): Promise<{ plan: Plan; survey: Survey }> {
+): Promise<{ plan: Plan; survey: Survey; veil: Veil }> {
+  const { veil, digests } = secrecyOf(aim.cluster, extra.destroy === undefined);
   const hosts = chooseHosts(aim.cluster, options.limit);
   const phase = await output.progress.phase(
     'Reading hosts',
@@ -19,6 +22,7 @@ export async function makePlan(
   );
   const read = await survey(aim.cluster, hosts, {
     transport: aim.transport,
+    veil,
     parallel: options.parallel,
     timeout: options.timeout,
     keep: extra.keep,
@@ -41,6 +45,7 @@ export async function makePlan(
     engine: ENGINE_VERSION,
     lab: options.lab === true,
     created: new Date().toISOString(),
+    secrets: digests,
   };
-  return { plan: buildPlan(context, read.seen, read.unseen, extra.destroy ? 'destroy' : 'apply'), survey: read };
+  return { plan: buildPlan(context, read.seen, read.unseen, extra.destroy ? 'destroy' : 'apply'), survey: read, veil };
 }

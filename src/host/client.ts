@@ -9,6 +9,7 @@ import type { Connection } from '../transport/types.ts';
 import { parseFacts } from './facts.ts';
 import type { Frame } from './frames.ts';
 import { talk } from './session.ts';
+import type { Veil, Observation as Veiled } from './veil.ts';
 
 /** Facts beyond the base ones: `network` costs two or three processes on the host, `firewall` some where there is one. */
 export type FactGroup = 'network' | 'firewall';
@@ -22,6 +23,8 @@ export interface ObserveOptions {
   /** Seconds. */
   timeout?: number;
   signal?: AbortSignal;
+  /** What hides secrets; without one there are none. */
+  veil?: Veil;
 }
 
 export interface Observation {
@@ -42,16 +45,19 @@ export async function observe(connection: Connection, options: ObserveOptions): 
   const host = await talk(connection, 'observe', { phase, timeout: options.timeout, signal: options.signal, first });
   try {
     const frames: Frame[] = [];
+    const veiled = options.veil?.observation(connection.host);
+    const take = (frame: Frame) => frames.push(veiled?.frame(frame) ?? frame);
     for (let frame = await host.next(); frame?.words[0] !== 'ready'; frame = await host.next()) {
       if (frame === undefined) throw host.broken('the host program ended without its facts');
-      frames.push(frame);
+      take(frame);
     }
     const early = parseFacts(frames);
     const told = frames.length;
     const resources = options.desire(early);
-    host.send(requests(resources, early));
+    veiled?.asked(resources);
+    host.send(requests(resources, early, veiled));
     // No end of input: `go` ends the program, and one packet less is sent.
-    for (let frame = await host.next(); frame !== undefined; frame = await host.next()) frames.push(frame);
+    for (let frame = await host.next(); frame !== undefined; frame = await host.next()) take(frame);
     // A kind may have asked for more facts only now.
     const more = frames.slice(told).some(({ words }) => words[0] === 'addresses' || words[0] === 'firewall');
     const facts = more ? parseFacts(frames) : early;
@@ -63,7 +69,7 @@ export async function observe(connection: Connection, options: ObserveOptions): 
 }
 
 /** The lines that ask about every resource: one record each, files of all kinds among them. */
-function requests(resources: readonly Resource[], facts: Facts): string {
+function requests(resources: readonly Resource[], facts: Facts, veiled: Veiled | undefined): string {
   const keys = new Set(resources.map(keyOf));
   if (keys.size !== resources.length) throw new Error('two resources of one host have the same key');
   const lines = resources.flatMap((resource) => {
@@ -75,7 +81,10 @@ function requests(resources: readonly Resource[], facts: Facts): string {
       .flatMap((resource) => kinds[resource.kind].files?.(resource, facts) ?? [])
       .map((want) => [want.path, want]),
   );
-  for (const want of files.values()) lines.push(record('file', [want.path, want.sha256]));
+  for (const each of files.values()) {
+    const want = veiled?.want(each) ?? each;
+    lines.push(record('file', [want.path, want.sha256]));
+  }
   return [...lines, 'go\n'].join('');
 }
 

@@ -1,10 +1,12 @@
 import { failure, LvsctlError } from '../errors/index.ts';
+import { holdsSecret } from '../inventory/secrets.ts';
 import { kinds } from '../resources/index.ts';
 import type { Op } from '../resources/kind.ts';
 import type { Connection } from '../transport/types.ts';
 import type { Frame } from './frames.ts';
 import { openInput, sendInput } from './input.ts';
 import { type Talk, talk } from './session.ts';
+import type { Veil } from './veil.ts';
 
 /** Bytes of one operation's output that are kept: its beginning and its end. */
 const OUTPUT_KEPT = 64 * 1024;
@@ -26,6 +28,8 @@ export interface ExecuteOptions {
   timeout?: number;
   /** For errors; `apply` unless told. */
   phase?: string;
+  /** What puts secrets in their places; without one there are none. */
+  veil?: Veil;
 }
 
 /** Operations that the host does as one, e.g. one installation for several packages. */
@@ -68,11 +72,12 @@ export async function execute(
         report(batch, 'not-run', '');
         continue;
       }
-      const { status, output } = await runOne(host, batch.op).catch((error: unknown) => {
+      const sent = options.veil?.op(connection.host, batch.op) ?? withoutPlaces(batch.op);
+      const { status, output } = await runOne(host, sent).catch((error: unknown) => {
         throw inTheMiddle(error, connection, phase, batch.op);
       });
       going = status === 0;
-      report(batch, going ? 'done' : 'failed', output);
+      report(batch, going ? 'done' : 'failed', options.veil?.hidden(output) ?? output);
     }
     host?.end();
     // The last thing that the host does is to write its disks' caches out.
@@ -82,6 +87,12 @@ export async function execute(
     host?.kill();
     throw error;
   }
+}
+
+/** Nobody would know what to put there. */
+function withoutPlaces(op: Op): Op {
+  if (holdsSecret(op.input ?? '')) throw new Error(`${op.name} has the place of a secret in it, and there is no veil`);
+  return op;
 }
 
 async function runOne(host: Talk, op: Op): Promise<{ status: number; output: string }> {

@@ -6,14 +6,19 @@ import type { Check, HealthCheck } from './model.ts';
 import type { InventoryHealthCheck } from './schema.ts';
 import { CHECKS } from './service-defaults.ts';
 
-/** A service's health check: exactly one check, and its rhythm. */
+/**
+ * A service's health check: exactly one check, and its rhythm.
+ * @param incomplete something in it was left out because it is wrong in itself
+ */
 export function resolveHealthCheck(
   said: InventoryHealthCheck,
   path: Path,
+  incomplete: boolean,
   findings: Findings,
 ): HealthCheck | undefined {
   const given = CHECKS.filter((check) => said[check] !== undefined);
   const [first] = given;
+  if (first === undefined && incomplete) return undefined;
   if (first === undefined || given.length > 1) {
     findings.add(
       path,

@@ -75,7 +75,16 @@ export function parseService(
   const healthCheck =
     said.health_check === undefined
       ? undefined
-      : withPort(resolveHealthCheck(said.health_check, sayer('health_check'), findings), said, ports);
+      : withPort(
+          resolveHealthCheck(
+            said.health_check,
+            sayer('health_check'),
+            hasBelow(known.pruned, sayer('health_check')),
+            findings,
+          ),
+          said,
+          ports,
+        );
   const sorry = sorryServer(said, sayer('sorry_server'), findings);
   if (vip === undefined || said.mode === undefined || ports === undefined) return undefined;
   const service: NamedService = {

@@ -56,6 +56,7 @@ export const Secret = Type.Object(
   },
   {
     ...closed,
+    minProperties: 1,
     description: 'A secret: from an environment variable, a file or a command, never a literal.',
     examples: [{ env: 'LVS_VRRP_PASS' }],
   },

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { LvsctlError, type Problem } from '../errors/index.ts';
 import type { Cluster, Secret } from './model.ts';
@@ -21,6 +22,12 @@ export function holdsSecret(text: string): boolean {
   return text.includes('<secret ') && text.search(TOKEN) >= 0;
 }
 
+/** How the lines of a text begin that a secret stands in: what tells them in another version of it. Pure. */
+export function secretLines(text: string): string[] {
+  const lines = text.split('\n').filter(holdsSecret);
+  return [...new Set(lines.map((line) => line.slice(0, line.search(TOKEN)).trim()))];
+}
+
 /** Puts values in the place of secrets; a name that is none stays. Pure. */
 export function withSecrets(text: string, secrets: Secrets): string {
   return text.includes('<secret ') ? text.replace(TOKEN, (token, name: string) => secrets.get(name) ?? token) : text;
@@ -29,6 +36,11 @@ export function withSecrets(text: string, secrets: Secrets): string {
 /** Every secret that a cluster names, each once. Pure. */
 export function secretsOf(cluster: Cluster): Secret[] {
   return cluster.vrrp.flatMap(({ authPass }) => authPass ?? []);
+}
+
+/** A digest of a secret that tells nothing of it without the operator's key (hex). Pure. */
+export function secretDigest(key: Uint8Array, name: string, value: string): string {
+  return createHmac('sha256', key).update(`${name}\0${value}`).digest('hex');
 }
 
 /**

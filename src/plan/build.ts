@@ -38,6 +38,7 @@ export interface PlanContext {
   lab: boolean;
   /** ISO 8601, UTC. */
   created: string;
+  secrets?: NonNullable<Plan['secrets']>;
 }
 
 /**
@@ -80,6 +81,7 @@ export function buildPlan(
     unseen: unseen.map(({ host, problems }) => ({ host: host.name, problems })),
     steps: withChecks(withRecords(orderSteps(staged), books)),
     warnings,
+    ...(context.secrets === undefined || context.secrets.length === 0 ? {} : { secrets: context.secrets }),
   };
 }
 

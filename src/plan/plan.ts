@@ -61,6 +61,8 @@ export interface Plan {
   unseen: { host: string; problems: readonly Problem[] }[];
   steps: Step[];
   warnings: Warning[];
+  /** The secrets that its files name, each with a digest that tells nothing without the operator's key. */
+  secrets?: { name: string; digest: string }[];
 }
 
 /** Whether the plan changes nothing on any host that was read. */

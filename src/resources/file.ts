@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { holdsSecret, secretLines } from '../inventory/secrets.ts';
 import { changedSince, holds, isRecord } from './holds.ts';
 import { keyOf } from './key.ts';
 import type { Change, FileState, Kind, Op, Shown } from './kind.ts';
@@ -19,6 +20,8 @@ export type FileResource =
       mode: string;
       /** Checks it, together with all others of its kind that change, before anything is changed on the host. */
       validate?: Validator;
+      /** In a record: how the lines begin that held secrets. */
+      secrets?: string[];
     }
   | { kind: 'file'; path: string; state: 'absent' }
   /** `was` is a file, of whose bytes the host keeps a copy, or a symbolic link. */
@@ -115,7 +118,8 @@ op_file_link() {
     return was?.type === 'file' ? [{ path, sha256: was.sha256 }] : [];
   },
   theirs: changedSince,
-  record: (resource) => (resource.state === 'present' ? { ...resource, content: '' } : resource),
+  record: (resource) =>
+    resource.state === 'present' ? { ...resource, content: '', ...secretsIn(resource) } : resource,
   ask: () => [],
   files: (resource) => [{ path: resource.path, sha256: wantedHash(resource) }],
   parse: ({ files }, asked) =>
@@ -153,6 +157,10 @@ op_file_link() {
     ];
   },
 };
+
+function secretsIn({ content }: { content: string }): { secrets?: string[] } {
+  return holdsSecret(content) ? { secrets: secretLines(content) } : {};
+}
 
 function wantedHash(resource: FileResource): string {
   switch (resource.state) {

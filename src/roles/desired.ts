@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { failure, type Problem } from '../errors/index.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
+import { holdsSecret } from '../inventory/secrets.ts';
 import type { Facts } from '../platform/facts.ts';
 import type { Family } from '../platform/families.ts';
 import type { FirewallRule } from '../resources/firewall.ts';
@@ -78,7 +79,15 @@ export function settled(host: string, wanted: readonly Desired[]): Desired[] {
     if (earlier === undefined || STAGES.indexOf(one.stage) < STAGES.indexOf(earlier.stage)) byKey.set(key, one);
   }
   const rank = ({ stage, resource }: Desired) => STAGES.indexOf(stage) * KINDS.length + KINDS.indexOf(resource.kind);
-  return [...byKey.values()].sort((a, b) => rank(a) - rank(b));
+  return [...byKey.values()].map(secretive).sort((a, b) => rank(a) - rank(b));
+}
+
+/** A file that a secret stands in is its owner's alone. */
+function secretive(wanted: Desired): Desired {
+  const { resource } = wanted;
+  if (resource.kind !== 'file' || resource.state !== 'present' || !holdsSecret(resource.content)) return wanted;
+  const mode = resource.mode.replace(/[0-7]{2}$/, '00');
+  return { ...wanted, resource: { ...resource, mode } };
 }
 
 export function conflict(host: string, key: string): Problem {

@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { type FactGroup, observe } from '../host/client.ts';
+import type { Veil } from '../host/veil.ts';
 import { heldBy, isRealServer } from '../inventory/derived.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { SeenHost, UnseenHost } from '../plan/build.ts';
@@ -26,6 +27,8 @@ export interface SurveyOptions {
   /** What is asked of a host: what the inventory describes unless told (`askedOf`); `giveBack` asks for what was there before. */
   ask?: (cluster: Cluster, host: Host, peers: ReadonlyMap<string, Facts>) => Promise<Asking>;
   signal?: AbortSignal;
+  /** What hides secrets. */
+  veil?: Veil;
   onEvent?: (event: SurveyEvent) => void;
 }
 

@@ -1,0 +1,191 @@
+import { createHash, createHmac, randomBytes, scryptSync } from 'node:crypto';
+import { holdsSecret, type Secrets, secretLines, withSecrets } from '../inventory/secrets.ts';
+import { sha256 } from '../resources/file.ts';
+import { isRecord } from '../resources/holds.ts';
+import type { Resource } from '../resources/index.ts';
+import type { FileWant, Op } from '../resources/kind.ts';
+import type { Frame } from './frames.ts';
+
+/**
+ * Stands between lvsctl and its hosts where secrets are concerned. On this side files hold `<secret NAME>`, and hashes
+ * are those of such text; on the host's side stands the truth. What comes back is put the same way:
+ * - the hash of a file as it shall be is that of its text on this side;
+ * - any other hash of a file with a secret is keyed: with the bare one a plan would be an oracle for short passwords;
+ * - of a content each line that a secret belongs in is hidden, whatever stands there now.
+ * A host's manifest holds a salted, slow hash (scrypt) of what lvsctl wrote: every operator's lvsctl can check it, and
+ * whoever gets hold of the manifest can't try passwords on it.
+ */
+export interface Veil {
+  /** One observation of one host. */
+  observation(host: string): Observation;
+  /** The operation as the host is to get it. */
+  op(host: string, op: Op): Op;
+  /** What an operation printed, without secrets. */
+  hidden(text: string): string;
+}
+
+export interface Observation {
+  /** Notes which files hold secrets. */
+  asked(resources: readonly Resource[]): void;
+  want(want: FileWant): FileWant;
+  frame(frame: Frame): Frame;
+}
+
+/** What is known of a file with secrets in it. */
+interface SecretFile {
+  /** How the lines begin that hold one. */
+  lines: readonly string[];
+  /** The text on both sides, where it is wanted. */
+  text?: string;
+  real?: string;
+}
+
+const HIDDEN = '<hidden>';
+
+/** Hex digits; with the hash behind it as long as a SHA-256, in whose place it stands. */
+const SALT_LENGTH = 32;
+
+/**
+ * @param secrets the values of all secrets that the cluster's files name
+ * @param key the operator's own key, asked for when the first hash has to be keyed
+ */
+export function makeVeil(secrets: Secrets, key: () => Uint8Array): Veil {
+  /** Keyed hash → the host's. */
+  const keyed = new Map<string, string>();
+  /** Hash of a text on this side → the host's. */
+  const wanted = new Map<string, string>();
+  /** Host → salted hashes that its manifest holds. */
+  const recorded = new Map<string, Set<string>>();
+  const hide = (hash: string): string => {
+    const shown = createHmac('sha256', key()).update(hash).digest('hex');
+    keyed.set(shown, hash);
+    return shown;
+  };
+  const salted = (host: string, hash: string): string | undefined =>
+    [...(recorded.get(host) ?? [])].find((one) => one === salt(hash, one.slice(0, SALT_LENGTH)));
+  const hidden = (text: string): string => {
+    let clean = text;
+    for (const [name, value] of secrets) if (value.length > 3) clean = clean.replaceAll(value, `<secret ${name}>`);
+    return clean;
+  };
+  return {
+    hidden,
+    observation(host) {
+      const files = new Map<string, SecretFile>();
+      return {
+        asked(resources) {
+          for (const resource of resources) {
+            if (resource.kind !== 'file' || resource.state !== 'present') continue;
+            const earlier = files.get(resource.path);
+            if (!holdsSecret(resource.content)) continue;
+            const real = withSecrets(resource.content, secrets);
+            wanted.set(sha256(resource.content), digest(real));
+            const lines = [...new Set([...secretLines(resource.content), ...(earlier?.lines ?? [])])];
+            files.set(resource.path, { lines, text: resource.content, real });
+          }
+        },
+        want: (want) => ({ ...want, sha256: wanted.get(want.sha256) ?? want.sha256 }),
+        frame(frame) {
+          const [word, ...words] = frame.words;
+          if (word === 'manifest') {
+            return changed(frame, (text) => {
+              const note = (one: string) => recorded.set(host, (recorded.get(host) ?? new Set()).add(one));
+              return manifestSeen(text, files, hide, note);
+            });
+          }
+          if (files.size === 0) return frame;
+          if (word === 'content') {
+            const file = files.get(words.join(' '));
+            return file === undefined ? frame : changed(frame, (text) => hidden(withoutSecrets(text, file, secrets)));
+          }
+          if (word !== 'kind') return frame;
+          return changed(frame, (text) =>
+            text.replace(/\b([0-9a-f]{64})( [ *]\.?)(\/.*)$/gm, (line, hash: string, between: string, path: string) => {
+              const file = files.get(path);
+              if (file === undefined) return line;
+              const same = file.real !== undefined && digest(file.real) === hash;
+              const shown = same ? sha256(file.text ?? '') : (salted(host, hash) ?? hide(hash));
+              return `${shown}${between}${path}`;
+            }),
+          );
+        },
+      };
+    },
+    op(host, op) {
+      const real = (text: string) => text.replace(/\b[0-9a-f]{64}\b/g, (hash) => keyed.get(hash) ?? hash);
+      const args = op.args.map(real);
+      if (op.input === undefined) return { ...op, args };
+      if (op.name !== 'manifest_write') return { ...op, args, input: withSecrets(op.input, secrets) };
+      const input = real(op.input).replace(/\b[0-9a-f]{64}\b/g, (hash) => {
+        const truth = wanted.get(hash);
+        if (truth === undefined) return hash;
+        const one = salted(host, truth) ?? salt(truth, randomBytes(SALT_LENGTH / 2).toString('hex'));
+        recorded.set(host, (recorded.get(host) ?? new Set()).add(one));
+        return one;
+      });
+      return { ...op, args, input };
+    },
+  };
+}
+
+/** Notes the files that lvsctl wrote secrets into, and what it wrote; the hashes of what was there before are keyed. */
+function manifestSeen(
+  text: string,
+  files: Map<string, SecretFile>,
+  hide: (hash: string) => string,
+  note: (salted: string) => void,
+): string {
+  let manifest: unknown;
+  try {
+    manifest = JSON.parse(text);
+  } catch {
+    return text;
+  }
+  if (!isRecord(manifest) || !Array.isArray(manifest.entries)) return text;
+  const entries = manifest.entries.map((entry: unknown) => {
+    if (!isRecord(entry) || !isRecord(entry.resource)) return entry;
+    const { path, secrets: lines } = entry.resource;
+    if (typeof path !== 'string' || !Array.isArray(lines)) return entry;
+    files.set(path, { lines: lines.map(String) });
+    for (const wrote of Array.isArray(entry.wrote) ? entry.wrote : []) {
+      if (isRecord(wrote) && typeof wrote.sha256 === 'string') note(wrote.sha256);
+    }
+    const { before } = entry;
+    if (!isRecord(before) || typeof before.sha256 !== 'string') return entry;
+    return { ...entry, before: { ...before, sha256: hide(before.sha256) } };
+  });
+  return JSON.stringify({ ...manifest, entries });
+}
+
+/** A content with each line hidden that a secret belongs in; one that has it as it shall be reads as it is written here. */
+function withoutSecrets(content: string, { lines, text = '' }: SecretFile, secrets: Secrets): string {
+  if (lines.includes('')) return `${HIDDEN}\n`;
+  const ours = new Map(
+    text
+      .split('\n')
+      .filter(holdsSecret)
+      .map((line) => [withSecrets(line, secrets), line]),
+  );
+  return content
+    .split('\n')
+    .map((line) => {
+      const own = ours.get(line);
+      if (own !== undefined) return own;
+      const begin = lines.find((one) => line.includes(one));
+      return begin === undefined ? line : `${line.slice(0, line.indexOf(begin))}${begin} ${HIDDEN}`;
+    })
+    .join('\n');
+}
+
+function changed(frame: Frame, change: (text: string) => string): Frame {
+  return { ...frame, content: Buffer.from(change(new TextDecoder().decode(frame.content))) };
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** A hash that is slow to try passwords on, behind its salt. */
+function salt(hash: string, salt: string): string {
+  return salt + scryptSync(hash, salt, 16).toString('hex');
+}
