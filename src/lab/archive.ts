@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs';
-import { readFile, stat, statfs } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { failure } from '../errors/index.ts';
@@ -65,6 +65,13 @@ export async function makeArchive(
     });
   }
   const proxies = proxyOptions(await run(['apt-config', 'dump'], { env: tools.env }));
+  // As a file: mmdebstrap repeats a failed hook's text, which would hide what failed in it.
+  const hooks = await mkdtemp(join(temporary, 'lvsctl-lab-'));
+  const hook = join(hooks, 'hook.sh');
+  await writeFile(hook, recipe.hook);
+  // Read by one of the users that it maps.
+  await chmod(hooks, 0o755);
+  await chmod(hook, 0o644);
   await run(
     [
       'mmdebstrap',
@@ -77,7 +84,7 @@ export async function makeArchive(
       '--dpkgopt=path-exclude=/usr/share/doc/*',
       '--dpkgopt=path-include=/usr/share/doc/*/copyright',
       ...proxies,
-      `--customize-hook=${recipe.hook}`,
+      `--customize-hook=sh '${hook}' "$1"`,
       // The hook has left the lists that hosts are to have, and nothing else.
       '--skip=cleanup/apt',
       codename,
@@ -94,7 +101,7 @@ export async function makeArchive(
       },
       ...signal,
     },
-  );
+  ).finally(() => rm(hooks, { recursive: true, force: true }));
 }
 
 /** What a line of mmdebstrap's is for people; most aren't. Pure. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Cidr } from '../inventory/model.ts';
-import type { LabHost, LabNic } from './layout.ts';
+import type { LabHost, LabLayer, LabNic, LabProfile } from './layout.ts';
 import { NO_SEGMENTATION_OFFLOAD } from './network.ts';
 
 /** A file of a host's configuration disk; paths are relative to /run/lvsctl-lab. */
@@ -30,8 +30,7 @@ function uuidOf(...names: string[]): string {
 
 const cidr = (value: Cidr): string => `${value.address}/${value.prefix}`;
 
-function ipSection(nic: LabNic, family: 4 | 6): string[] {
-  const { addresses, gateways, routes, dns } = nic.profile;
+function ipSection({ addresses, gateways, routes, dns }: LabProfile, family: 4 | 6): string[] {
   const own = addresses.filter((address) => address.family === family);
   const gateway = family === 4 ? gateways.v4 : gateways.v6;
   if (own.length === 0) return [`[ipv${family}]`, 'method=disabled', ''];
@@ -49,22 +48,36 @@ function ipSection(nic: LabNic, family: 4 | 6): string[] {
   ];
 }
 
+// What an interface is, after [connection]'s own keys.
+function kind(nic: LabNic | LabLayer): { type: string; section: string[] } {
+  if (!('link' in nic)) return { type: 'ethernet', section: [] };
+  if (nic.link.type === 'vlan') {
+    return { type: 'vlan', section: ['[vlan]', `id=${nic.link.id}`, `parent=${nic.link.parent}`, ''] };
+  }
+  const options = Object.entries({ ...nic.link.options, mode: nic.link.mode }).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return { type: 'bond', section: ['[bond]', ...options.map(([key, value]) => `${key}=${value}`), ''] };
+}
+
 /**
  * The NetworkManager profile that somebody who set the machine up by hand would have written: the interface's plain
  * addresses, gateway and routes, in the order in which NetworkManager writes them (nm-settings-keyfile(5)). Nothing of
  * what lvsctl adds. Pure.
  */
-export function firstProfile(host: string, nic: LabNic): string {
+export function firstProfile(host: string, nic: LabNic | LabLayer): string {
+  const { mtu } = nic.profile;
+  const { type, section } = kind(nic);
+  const bond = 'bond' in nic ? nic.bond : undefined;
   return [
     '[connection]',
     `id=${nic.name}`,
     `uuid=${uuidOf('lab', host, nic.name)}`,
-    'type=ethernet',
+    `type=${type}`,
     `interface-name=${nic.name}`,
+    ...(bond === undefined ? [] : [`master=${bond}`, 'slave-type=bond']),
     '',
-    ...(nic.profile.mtu === undefined ? [] : ['[ethernet]', `mtu=${nic.profile.mtu}`, '']),
-    ...ipSection(nic, 4),
-    ...ipSection(nic, 6),
+    ...(mtu === undefined ? [] : ['[ethernet]', `mtu=${mtu}`, '']),
+    ...section,
+    ...(bond === undefined ? [...ipSection(nic.profile, 4), ...ipSection(nic.profile, 6)] : []),
   ].join('\n');
 }
 
@@ -87,7 +100,7 @@ export function guestFiles(host: LabHost, keys: GuestKeys): GuestFile[] {
     ...(host.managed ? [] : [{ path: 'unmanaged', content: '', mode: 0o644 }]),
     { path: 'ssh/ssh_host_ed25519_key', content: keys.hostKey, mode: 0o600 },
     { path: 'ssh/authorized_keys', content: keys.authorizedKey, mode: 0o644 },
-    ...host.nics.map((nic) => ({
+    ...[...host.nics, ...host.layers].map((nic) => ({
       path: `network/${nic.name}.nmconnection`,
       content: firstProfile(host.name, nic),
       mode: 0o600,

@@ -138,7 +138,7 @@ async function bytesIn(folder: string): Promise<number> {
 }
 
 async function customize(root: string, tools: Tools, recipe: Recipe): Promise<void> {
-  for (const path of recipe.removed) await rm(join(root, path), { force: true });
+  for (const path of recipe.removed) await rm(join(root, path), { force: true, recursive: true });
   for (const { path, content, mode } of recipe.files) {
     const file = join(root, path);
     await mkdir(dirname(file), { recursive: true });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { failure } from '../errors/index.ts';
-import type { Cidr, Cluster, Host, Interface, Platform } from '../inventory/model.ts';
+import type { Cidr, Cluster, Host, Interface, Link, Platform } from '../inventory/model.ts';
 
 /** One of a lab host's network interfaces and the pair of virtual Ethernet ends that carries it. */
 export interface LabNic {
@@ -13,13 +13,27 @@ export interface LabNic {
   port: string;
   /** The end that the host's kernel reads and writes raw. */
   raw: string;
-  profile: {
-    addresses: Cidr[];
-    gateways: Interface['gateways'];
-    routes: Interface['routes'];
-    dns: string[];
-    mtu?: number;
-  };
+  /** VLANs that it carries with their tags, each with the bridge that is its segment. */
+  vlans: { id: number; bridge: string }[];
+  /** The bond that it is a part of. */
+  bond?: string;
+  profile: LabProfile;
+}
+
+/** What somebody who set the machine up by hand would have given an interface. */
+export interface LabProfile {
+  addresses: Cidr[];
+  gateways: Interface['gateways'];
+  routes: Interface['routes'];
+  dns: string[];
+  mtu?: number;
+}
+
+/** An interface that the host makes of others. */
+export interface LabLayer {
+  name: string;
+  link: Exclude<Link, { type: 'ethernet' }>;
+  profile: LabProfile;
 }
 
 /**
@@ -43,6 +57,8 @@ export interface LabHost {
   /** The image that it starts from. */
   platform: Platform;
   nics: LabNic[];
+  /** Bonds and VLANs. */
+  layers: LabLayer[];
   management: LabManagement;
   /** MiB. */
   memory: number;
@@ -84,6 +100,7 @@ function shape(host: Host): unknown {
     interfaces: host.interfaces.map((nic) => ({
       name: nic.name,
       segment: nic.segment,
+      link: nic.link,
       ...(host.managed ? {} : { addresses: nic.addresses, gateways: nic.gateways, routes: nic.routes }),
     })),
   };
@@ -92,6 +109,44 @@ function shape(host: Host): unknown {
 function memoryOf(cluster: Cluster, host: Host): number {
   const runs = cluster.applications.some((application) => application.hosts.includes(host.name));
   return runs ? MEMORY.application : MEMORY.host;
+}
+
+const BARE: LabProfile = { addresses: [], gateways: {}, routes: [], dns: [] };
+
+function profileOf({
+  addresses,
+  gateways,
+  routes,
+  dns,
+  mtu,
+}: Omit<Interface, 'name' | 'link' | 'segment'>): LabProfile {
+  return { addresses, gateways, routes, dns, ...(mtu === undefined ? {} : { mtu }) };
+}
+
+interface Card {
+  name: string;
+  segment: string;
+  bond?: string;
+  carried: { id: number; segment: string }[];
+}
+
+/** The network cards that a host has: its plain interfaces, its bonds' members, and what its VLANs ride on. Pure. */
+function cards(host: Host): Card[] {
+  const bonds = host.interfaces.flatMap(({ name, link, segment }) =>
+    link.type === 'bond' ? link.members.map((member) => ({ name: member, segment, bond: name })) : [],
+  );
+  const vlans = host.interfaces.flatMap(({ link, segment }) => (link.type === 'vlan' ? [{ ...link, segment }] : []));
+  const plain = host.interfaces.flatMap(({ name, link, segment }) =>
+    link.type === 'ethernet' && !bonds.some((member) => member.name === name) ? [{ name, segment }] : [],
+  );
+  const named = new Set([...host.interfaces, ...bonds].map(({ name }) => name));
+  const parents = [...new Set(vlans.map(({ parent }) => parent))].filter((parent) => !named.has(parent));
+  // Untagged, nobody else is on the wire of a card that the inventory knows only from its VLANs.
+  const unnamed = parents.map((name) => ({ name, segment: `${host.name} ${name}` }));
+  return [...plain, ...bonds, ...unnamed].map((card) => ({
+    ...card,
+    carried: vlans.filter(({ parent }) => parent === card.name || ('bond' in card && parent === card.bond)),
+  }));
 }
 
 const hex = (value: number): string => value.toString(16).padStart(2, '0');
@@ -124,25 +179,25 @@ export function layout(cluster: Cluster): Layout {
     return {
       name: host.name,
       managed: host.managed,
-      platform: 'debian',
+      platform: host.platform ?? 'debian',
       memory: memoryOf(cluster, host),
-      nics: host.interfaces.map((nic, at): LabNic => {
-        if (nic.name === MANAGEMENT) throw reservedName(cluster, host);
+      nics: cards(host).map(({ name, carried, segment, bond }, at): LabNic => {
+        if (name === MANAGEMENT) throw reservedName(cluster, host);
+        const own = host.interfaces.find((one) => one.name === name);
         return {
-          name: nic.name,
+          name,
           mac: mac(number, at + 1),
-          bridge: bridgeOf(nic.segment),
+          bridge: bridgeOf(segment),
           port: `h${number}p${at}`,
           raw: `h${number}r${at}`,
-          profile: {
-            addresses: nic.addresses,
-            gateways: nic.gateways,
-            routes: nic.routes,
-            dns: nic.dns,
-            ...(nic.mtu === undefined ? {} : { mtu: nic.mtu }),
-          },
+          vlans: carried.map((vlan) => ({ id: vlan.id, bridge: bridgeOf(vlan.segment) })),
+          ...(bond === undefined ? {} : { bond }),
+          profile: own === undefined ? BARE : profileOf(own),
         };
       }),
+      layers: host.interfaces.flatMap(({ name, link, ...rest }) =>
+        link.type === 'ethernet' ? [] : [{ name, link, profile: profileOf(rest) }],
+      ),
       management: {
         name: MANAGEMENT,
         mac: mac(number, 0xff),

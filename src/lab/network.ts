@@ -26,7 +26,15 @@ export function wires(layout: Layout): string[] {
       `link set dev ${bridge} up`,
     ]),
     ...layout.hosts.flatMap((host) => [
-      ...host.nics.flatMap((nic) => [...pair(nic.port, nic.raw), `link set dev ${nic.port} master ${nic.bridge} up`]),
+      ...host.nics.flatMap((nic) => [
+        ...pair(nic.port, nic.raw),
+        `link set dev ${nic.port} master ${nic.bridge} up`,
+        // What carries that tag leaves the wire here, and is on its own segment as any plain port is.
+        ...nic.vlans.flatMap(({ id, bridge }) => [
+          `link add link ${nic.port} name ${nic.port}.${id} type vlan id ${id}`,
+          `link set dev ${nic.port}.${id} master ${bridge} up ${NO_SEGMENTATION_OFFLOAD}`,
+        ]),
+      ]),
       ...pair(host.management.port, host.management.raw),
       `addr add ${host.management.controller}/30 dev ${host.management.port}`,
       `link set dev ${host.management.port} up`,

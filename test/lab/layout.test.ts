@@ -114,6 +114,55 @@ describe('fingerprint', () => {
   });
 });
 
+describe('bonds and VLANs', () => {
+  const bond = { type: 'bond', mode: 'active-backup', members: ['eno1', 'eno2'], options: { miimon: '100' } } as const;
+  const vlan = { type: 'vlan', parent: 'bond0', id: 30 } as const;
+  const made = layout(
+    cluster('/x', [
+      host('a', [
+        nic('bond0', 'outside', ['10.0.0.1/24'], { link: bond }),
+        nic('bond0.30', 'inside', ['10.0.30.1/24'], { link: vlan }),
+      ]),
+      host('b', [nic('eth0', 'inside', ['10.0.30.2/24'])]),
+    ]),
+  );
+  const [a, b] = made.hosts;
+
+  it('stand on a card for each member, on the bond’s segment', () => {
+    expect(a?.nics.map((card) => [card.name, card.bond])).toEqual([
+      ['eno1', 'bond0'],
+      ['eno2', 'bond0'],
+    ]);
+    expect(new Set(a?.nics.map((card) => card.bridge)).size).toBe(1);
+  });
+
+  it('carry a VLAN with its tag to the segment where others are without', () => {
+    const lines = wires(made);
+    const inside = b?.nics[0]?.bridge;
+    expect(lines).toContain('link add link h1p0 name h1p0.30 type vlan id 30');
+    expect(lines.filter((line) => line.startsWith(`link set dev h1p0.30 master ${inside} up`))).toHaveLength(1);
+    expect(lines.filter((line) => line.startsWith(`link set dev h1p1.30 master ${inside} up`))).toHaveLength(1);
+  });
+
+  it('have profiles as somebody would have written them', () => {
+    const files = guestFiles(a ?? expect.fail(), { hostKey: '', authorizedKey: '' });
+    const profile = (name: string) => files.find(({ path }) => path === `network/${name}.nmconnection`)?.content;
+    expect(profile('eno1')).toMatch(/type=ethernet\ninterface-name=eno1\nmaster=bond0\nslave-type=bond\n$/);
+    expect(profile('bond0')).toContain('type=bond\ninterface-name=bond0\n\n[bond]\nmiimon=100\nmode=active-backup\n');
+    expect(profile('bond0')).toContain('address1=10.0.0.1/24\n');
+    expect(profile('bond0.30')).toContain('type=vlan\ninterface-name=bond0.30\n\n[vlan]\nid=30\nparent=bond0\n');
+  });
+
+  it('may ride on a card that has nothing else', () => {
+    const only = layout(
+      cluster('/x', [
+        host('c', [nic('eth0.7', 's', ['10.7.0.1/24'], { link: { type: 'vlan', parent: 'eth0', id: 7 } })]),
+      ]),
+    );
+    expect(only.hosts[0]?.nics.map(({ name, vlans }) => [name, vlans.map(({ id }) => id)])).toEqual([['eth0', [7]]]);
+  });
+});
+
 describe('memory', () => {
   it('is more where an application runs', () => {
     const application = { software: 'tomcat', source: { type: 'package' }, port: 8080, pages: [] } as const;
