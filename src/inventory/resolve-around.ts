@@ -1,11 +1,12 @@
-import { readdirSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Address, cidrText, holds, parseAddress, parseCidr } from './addresses.ts';
 import { besides, readBeside } from './beside.ts';
 import type { Path } from './document.ts';
 import type { Findings } from './findings.ts';
 import { hostsOf, membersOf, type Names } from './groups.ts';
-import type { Application, Host, ReverseProxy, Service, WebServer } from './model.ts';
+import type { Application, Archive, Host, ReverseProxy, Service, WebServer } from './model.ts';
 import type { Inventory, InventoryApplication, InventoryProxy } from './schema.ts';
 
 /** Web servers, proxies and applications: one port of a host belongs to one of them. */
@@ -161,14 +162,11 @@ function resolveApplication(name: string, said: InventoryApplication, names: Nam
         ? { type: 'package' }
         : {
             type: 'archive',
-            archive: { file: besides(source.archive, [...path, 'source', 'archive'], findings), sha256: source.sha256 },
+            archive: archiveOf(source, [...path, 'source'], findings),
             java:
               source.java === undefined || source.java === 'package'
                 ? 'package'
-                : {
-                    file: besides(source.java.archive, [...path, 'source', 'java', 'archive'], findings),
-                    sha256: source.java.sha256,
-                  },
+                : archiveOf(source.java, [...path, 'source', 'java'], findings),
           },
     hosts: hostsOf(said.hosts, names, [...path, 'hosts'], findings),
     port: said.port,
@@ -177,6 +175,45 @@ function resolveApplication(name: string, said: InventoryApplication, names: Nam
       ? {}
       : { index: { content: said.index, place: findings.document.textPlace([...path, 'index']) } }),
   };
+}
+
+/** An archive beside the inventory; its hash is compared now, before any host is asked. */
+function archiveOf(said: { archive: string; sha256: string }, path: Path, findings: Findings): Archive {
+  const file = besides(said.archive, [...path, 'archive'], findings);
+  try {
+    const found = sha256Of(file);
+    if (found !== said.sha256) {
+      findings.add(
+        [...path, 'sha256'],
+        'INV-ARCHIVE-SHA256',
+        `${file} has another SHA-256: ${found}`,
+        'Take the hash from where the archive was published: if it is this one, write it here; if not, fetch the archive again.',
+      );
+    }
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    findings.add(
+      [...path, 'archive'],
+      'INV-FILE-SOURCE',
+      `the file ${file} can’t be read: ${why}`,
+      'Correct the path (it is looked up beside the inventory) or the file.',
+    );
+  }
+  return { file, sha256: said.sha256 };
+}
+
+/** SHA-256 of a file of any length, hex: a piece at a time. */
+function sha256Of(file: string): string {
+  const hash = createHash('sha256');
+  const piece = Buffer.allocUnsafe(1024 * 1024);
+  const opened = openSync(file, 'r');
+  try {
+    for (let read = readSync(opened, piece); read > 0; read = readSync(opened, piece))
+      hash.update(piece.subarray(0, read));
+  } finally {
+    closeSync(opened);
+  }
+  return hash.digest('hex');
 }
 
 function readPages(said: string, path: Path, findings: Findings): Application['pages'] {

@@ -44,6 +44,7 @@ export function makeArchives(folder: string): { tomcat: TestArchive; java: TestA
     copy(files, '/usr/share/tomcat10/bin', join(tomcat, 'bin'));
     copy(files, '/usr/share/tomcat10/lib', join(tomcat, 'lib'));
     copy(files, '/usr/share/tomcat10/etc', join(tomcat, 'conf'));
+    copy(files, '/usr/share/tomcat10-root/default_root', join(tomcat, 'webapps/ROOT'));
     // Compiles pages; Tomcat's library names it by its file.
     for (const jar of readdirSync(join(files, 'usr/share/java')).filter((name) => !name.startsWith('tomcat10')))
       copy(files, `/usr/share/java/${jar}`, join(tomcat, 'lib', jar));

@@ -5,12 +5,12 @@ import { DEBIAN, parsed } from './facts.ts';
 const clock: ClockResource = { kind: 'clock' };
 // As chronyc 4.3 prints them on Debian 12.
 const NO =
-  '7F7F0101,,0,0.000000000,0.000000000,0.000000000,0.000000000,0.000,0.000,0.000,0.000000000,0.000000000,0.0,Not synchronised\n';
+  '00000000,,0,0.000000000,0.000000000,0.000000000,0.000000000,0.000,0.000,0.000,1.000000000,1.000000000,0.0,Not synchronised\n';
 const yes = (offset: string) =>
-  `0A0A0015,10.10.0.21,9,1795274602.116205037,${offset},-0.000000027,0.000012345,-1.500,0.001,0.040,0.000100000,0.000020000,64.2,Normal\n`;
+  `0A0A0009,10.10.0.9,9,1795275115.713579701,${offset},-0.000096912,0.000096912,-0.452,-1.337,388.773,0.000367008,0.001398656,2.1,Normal\n`;
 
 test.each([
-  ['synchronised', yes('0.000000051'), { sync: 'yes', secondsOff: 0.000000051 }, /^$/],
+  ['synchronised', yes('-0.000000073'), { sync: 'yes', secondsOff: 0.000000073 }, /^$/],
   ['a leap second is due', yes('0.1').replace('Normal', 'Insert second'), { sync: 'yes', secondsOff: 0.1 }, /^$/],
   ['far off', yes('-12.5'), { sync: 'yes', secondsOff: 12.5 }, /12\.5 s off/],
   ['not synchronised', NO, { sync: 'no' }, /not synchronised/],
