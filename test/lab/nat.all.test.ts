@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { ClusterLab } from './cluster.ts';
 import { clusterStory } from './story.ts';
-import { alternating, askedFrom } from './ways.ts';
+import { alternating, askedFrom, withWeb } from './ways.ts';
 
 /** The other clusters in nat mode. */
 
@@ -51,10 +51,17 @@ clusterStory({
   traffic: (cluster) => alternating(cluster, 'http://192.0.2.10/', WEB),
 });
 
-/** What the fewest lines leave out: somebody who asks, and something that answers. */
-function withWeb(text: string, client: string): string {
-  const asking = `hosts:\n  client: { manage: none, interfaces: { eth0: { addresses: [${client}] } } }`;
-  const pages =
-    'web_servers: { pages: { software: nginx, hosts: [web1, web2], port: 80, index: "{{ host.name }}\\n" } }\n';
-  return `${text.replace('hosts:', asking)}${pages}`;
-}
+clusterStory({
+  inventory: 'nat-two-nic',
+  edit: (text) =>
+    text.replaceAll('200.0.0.', '2001:db8:a::').replaceAll('192.168.10.', '2001:db8:b::').replaceAll('/24', '/64'),
+  traffic: async (cluster) => {
+    for (const web of WEB) await askedFrom(cluster, web);
+    await alternating(cluster, 'http://[2001:db8:a::2]/', WEB);
+    for (const web of WEB) expect(await askedFrom(cluster, web)).toEqual(['2001:db8:a::1']);
+  },
+  twins: [
+    { without: 'forwarding', host: 'lvs', take: 'sysctl -qw net.ipv6.conf.all.forwarding=0' },
+    { without: 'the director as gateway', host: 'web1', take: 'ip -6 route del default' },
+  ],
+});

@@ -27,3 +27,10 @@ export async function askedFrom(cluster: ClusterLab, host: string): Promise<stri
   const lines = await cluster.on(host, 'cat /var/log/nginx/access.log; : >/var/log/nginx/access.log');
   return [...new Set(lines.split('\n').flatMap((line) => /^\S+/.exec(line)?.[0] ?? []))];
 }
+
+/** A minimal inventory with what its few lines leave out: somebody who asks, and something that answers. */
+export function withWeb(text: string, client: string): string {
+  const asking = `hosts:\n  client: { manage: none, interfaces: { eth0: { addresses: [${client}] } } }`;
+  const pages = 'pages: { software: nginx, hosts: [web1, web2], port: 80, index: "{{ host.name }}\\n" }';
+  return `${text.replace('hosts:', asking)}web_servers: { ${pages} }\n`;
+}
