@@ -61,6 +61,7 @@ function mistakesOf(errors: readonly ErrorObject[]): Mistake[] {
         error.instancePath.startsWith(choice.instancePath),
     );
   const chosen = new Map<ErrorObject, ErrorObject>();
+  const open = new Set<ErrorObject>();
   for (const choice of choices) {
     const branches = new Map<string, ErrorObject[]>();
     for (const error of errors.filter((error) => inBranch(error) === choice)) {
@@ -72,8 +73,15 @@ function mistakesOf(errors: readonly ErrorObject[]): Mistake[] {
     );
     const [meant = []] = fitting;
     const tells = fitting.length === 1 && !meant.some(({ keyword }) => keyword === 'const');
-    for (const error of tells ? meant : [choice]) chosen.set(error, choice);
+    if (tells) open.add(choice);
+    for (const error of tells ? meant : [choice]) if (!chosen.has(error)) chosen.set(error, choice);
   }
+  // A choice within a choice: told by its branch, and only where the outer one is told by the branch that it is in.
+  const hiddenBy = (choice: ErrorObject): boolean => {
+    const outer = inBranch(choice);
+    return outer !== undefined && (!open.has(outer) || hiddenBy(outer));
+  };
+  for (const [error, choice] of chosen) if (open.has(error) || hiddenBy(choice)) chosen.delete(error);
   const candidates = errors.filter(
     (error) => chosen.has(error) || (error.keyword !== 'anyOf' && inBranch(error) === undefined),
   );
