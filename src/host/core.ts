@@ -186,8 +186,15 @@ make_folder() {
   make_folder "\${1%/*}" && own_folder && printf '%s\n' "$1" >>"$R/var/lib/lvsctl/folders" && mkdir "$R$1"
 }
 
+# A unit's text has changed: systemd is to read units again.
+reread=
+unit_touched() {
+  case $1 in /etc/systemd/system/*) reread=1 ;; esac
+}
+
 # Removes the folder that something stood in, and those above it, where lvsctl made them and they are empty.
 unfold() {
+  unit_touched "$1"
   dir=\${1%/*}
   [ -e "$R/var/lib/lvsctl/folders" ] || return 0
   while [ -n "$dir" ] && grep -qxF "$dir" "$R/var/lib/lvsctl/folders"; do
@@ -199,6 +206,7 @@ unfold() {
 
 # place PATH: there is a folder for it, and "staged" is a name in there to be renamed to PATH.
 place() {
+  unit_touched "$1"
   dir=\${1%/*}
   make_folder "$dir" || return 1
   if [ -d "$R$1" ] && [ ! -L "$R$1" ]; then echo "$1 is a directory"; return 1; fi
@@ -298,6 +306,8 @@ main_apply() {
     [ "$status" -eq 0 ] || break
     number=$((number + 1))
   done
+  # Units that nobody started or enabled since: what they do when they stop is what stands there now.
+  if [ -n "$reread" ] && [ -d "$R/run/systemd/system" ]; then systemctl daemon-reload >/dev/null 2>&1; fi
   # What is reported as done survives a power cut: a renamed new file may have no bytes on the disk yet.
   sync
   frame bye

@@ -91,7 +91,10 @@ op_service_stop() {
 
 # Reads units again where systemd's copy of this one is old; checks the configuration with the program's own checker.
 service_ready() {
-  if [ "$(systemctl show -p NeedDaemonReload --value "$1")" = yes ]; then systemctl daemon-reload || return 1; fi
+  if [ "$(systemctl show -p NeedDaemonReload --value "$1")" = yes ]; then
+    systemctl daemon-reload || return 1
+    reread=
+  fi
   case $2 in
     nginx) output=$(nginx -t 2>&1) || { printf '%s\n' "$output"; return 1; } ;;
     keepalived) keepalived_valid ;;

@@ -18,6 +18,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { execute, type Observation, observe } from '../../src/host/client.ts';
 import { PROGRAM, SOURCE } from '../../src/host/program.ts';
 import { diffOne, type FileResource, keyOf, type Resource } from '../../src/resources/index.ts';
+import type { Op } from '../../src/resources/kind.ts';
 import { localShell, SHELLS } from './local-shell.ts';
 
 let root = '';
@@ -390,6 +391,25 @@ done`,
     ]);
   });
 
+  test('services: units whose texts changed are read again, once, at the end of a step', async () => {
+    mkdirSync(join(root, 'run/systemd/system'), { recursive: true });
+    stub('systemctl', 'echo "$*" >>"$LVSCTL_ROOT/log"; case "$*" in *NeedDaemonReload*) echo yes ;; esac');
+    const path = '/etc/systemd/system/ipvsadm.service.d/lvsctl.conf';
+    const write = { name: 'file_put', args: [path, me, group, '0644'], input: '[Service]\n' };
+    const enable = { name: 'service_enable', args: ['ipvsadm.service'] };
+    const calls = async (...ops: Op[]): Promise<string[]> => {
+      rmSync(join(root, 'log'), { force: true });
+      expect((await execute(here(shell), ops)).map(({ status }) => status)).toEqual(ops.map(() => 'done'));
+      return existsSync(join(root, 'log')) ? readFileSync(join(root, 'log'), 'utf8').trim().split('\n') : [];
+    };
+    expect(await calls(write, write, enable)).toEqual(['--quiet enable ipvsadm.service', 'daemon-reload']);
+    expect(await calls({ name: 'file_remove', args: [path] })).toEqual(['daemon-reload']);
+    expect(await calls({ ...write, args: ['/etc/other', me, group, '0644'] })).toEqual([]);
+    const start = { name: 'service_start', args: ['nginx.service', '-'] };
+    const ready = await calls(write, start);
+    expect(ready.filter((call) => call === 'daemon-reload')).toHaveLength(1);
+  });
+
   test('services: started, but it does not stay up: its own words', async () => {
     stub(
       'systemctl',
@@ -429,7 +449,7 @@ test.each(Object.keys(SHELLS))(
   },
 );
 
-test('looking is cheap: for files, sysctls, services and packages together, seven programs', async () => {
+test('looking is cheap: for files, sysctls, services and packages together, eight programs', async () => {
   for (const name of ['sha256sum', 'stat', 'grep', 'head', 'cat', 'uname', 'basename']) {
     const real = execFileSync('sh', ['-c', `command -v ${name}`])
       .toString()
@@ -455,6 +475,7 @@ test('looking is cheap: for files, sysctls, services and packages together, seve
     'dpkg-query',
     'grep',
     'head',
+    'ipvsadm',
     'ipvsadm',
     'sha256sum',
     'stat',
