@@ -101,6 +101,16 @@ function resolveCheck(
       const misc = said.misc_check;
       const script = misc && readScript(misc.script, [...path, 'script'], findings);
       if (misc === undefined || script === undefined) return undefined;
+      misc.arguments?.forEach((one, index) => {
+        // keepalived takes a command apart by quotes and backslashes, and `$NAME` and `@NAME` for its own.
+        if (!/['"\\$@]/.test(one)) return;
+        findings.add(
+          [...path, 'arguments', index],
+          'INV-BAD-VALUE',
+          'quotes, backslashes, $ and @ mean something else to keepalived',
+          'Put what needs them into the script.',
+        );
+      });
       return { type, script, arguments: misc.arguments ?? [], dynamic: misc.dynamic ?? false };
     }
     case 'bfd': {

@@ -32,6 +32,15 @@ export function checkVrrp(group: VrrpGroup, said: InventoryVrrp, findings: Findi
       'key',
     );
   }
+  for (const { host, priority } of group.nodes) {
+    if (priority < 255 || group.preempt) continue;
+    findings.add(
+      [...path, 'nodes', host, 'priority'],
+      'INV-ADDRESS-OWNER',
+      'priority 255 means that the addresses are the node’s own: it takes over whenever it runs, whatever preempt says',
+      'Use at most 254, or add preempt: true.',
+    );
+  }
   for (const instance of group.instances) {
     const at: Path = [...path, 'instances', instance.name];
     const only6 = instance.addresses.length > 0 && instance.addresses.every(({ family }) => family === 6);

@@ -37,6 +37,8 @@ const CASES: { inventory: string; hosts?: Record<string, Facts> }[] = [
   { inventory: 'dr-one-subnet' },
   { inventory: 'tun', hosts: { rs2: ROCKY } },
   { inventory: 'fullnat' },
+  { inventory: 'dr-keepalived', hosts: { lvs2: ROCKY, web2: ROCKY, app2: ROCKY } },
+  { inventory: 'nat-keepalived', hosts: { lvs2: EULER } },
   { inventory: 'minimal-nat' },
   { inventory: 'minimal-dr' },
   { inventory: 'minimal-tun' },

@@ -1,0 +1,1 @@
+app1 for <%= request.getHeader("X-Real-IP") %>

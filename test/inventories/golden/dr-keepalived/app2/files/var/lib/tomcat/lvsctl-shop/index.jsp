@@ -1,0 +1,1 @@
+app2 for <%= request.getHeader("X-Real-IP") %>
