@@ -68,7 +68,7 @@ clusterStory({
   destroy: true,
 });
 
-const gre: Way = { vip: '30.30.30.100', wrapped: 'ip proto 47', mss: 1428 };
+const gre: Way = { vip: '30.30.30.100', wrapped: 'ip proto 47', mss: 1432 };
 clusterStory({
   inventory: 'tun',
   edit: (text) => text.replace('tunnel: { type: ipip }', 'tunnel: { type: gre, checksum: csum }'),
