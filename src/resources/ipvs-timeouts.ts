@@ -1,3 +1,4 @@
+import { changedSince } from './holds.ts';
 import { keyOf } from './key.ts';
 import type { Kind } from './kind.ts';
 import { sh } from './sh.ts';
@@ -34,8 +35,10 @@ op_ipvs_timeouts() {
 }
 `,
   undo({ before }) {
+    if (before === undefined) return undefined;
     return { kind: 'ipvs_timeouts', ...(isTimeouts(before) ? before : KERNEL) };
   },
+  theirs: changedSince,
   ask: () => ['all'],
   parse({ text }, asked) {
     const match = /\(tcp tcpfin udp\): (\d+) (\d+) (\d+)/.exec(text);

@@ -21,6 +21,7 @@ test.each([
 test('given back: what was there before, or the kernel’s own', () => {
   const before = { tcp: 1, tcpFin: 2, udp: 3 };
   expect(undoOf({ resource: wanted, before, wrote: [] }, 'destroy')).toEqual({ ...wanted, ...before });
+  expect(undoOf({ resource: wanted, before: undefined, wrote: [] }, 'destroy')).toBeUndefined();
   expect(undoOf({ resource: wanted, before: null, wrote: [] }, 'left')).toEqual({
     kind: 'ipvs_timeouts',
     tcp: 900,
