@@ -39,7 +39,7 @@ op_connection_return() {
   nmcli connection load "$R$1" \${2:+"$R$2"} 2>&1
   shift 2
   path=$(nmcli -g GENERAL.DBUS-PATH device show "$device" 2>/dev/null)
-  if [ "$uuid" != - ] && nmcli -g UUID connection show uuid "$uuid" >/dev/null 2>&1; then
+  if [ "$uuid" != - ] && nmcli connection show uuid "$uuid" >/dev/null 2>&1; then
     if [ "$(nmcli -g GENERAL.CON-UUID device show "$device" 2>/dev/null)" = "$uuid" ]; then
       reapply "$path" 1 || nmcli --wait 30 connection up uuid "$uuid" ifname "$device" || return 1
     else
