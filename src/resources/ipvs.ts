@@ -58,7 +58,12 @@ op_ipvs() {
       esac
       ipvsadm "$@"
       ;;
-    -E | -D | -e | -d) ipvsadm "$@" ;;
+    # keepalived, once it has taken up its configuration, may have been first.
+    -D | -d)
+      output=$(ipvsadm "$@" 2>&1) && return 0
+      case $output in *'No such '*) ;; *) printf '%s\n' "$output"; return 1 ;; esac
+      ;;
+    -E | -e) ipvsadm "$@" ;;
     *) echo "ipvsadm $1 is refused"; return 1 ;;
   esac
 }
