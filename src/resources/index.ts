@@ -15,6 +15,7 @@ import { neighbourKind } from './neighbour.ts';
 import { packageKind } from './package.ts';
 import type { Resource } from './resource.ts';
 import { selinuxBooleanKind } from './selinux-boolean.ts';
+import { selinuxPortKind } from './selinux-port.ts';
 import { serviceKind } from './service.ts';
 import { sysctlKind } from './sysctl.ts';
 import { tunnelKind } from './tunnel.ts';
@@ -37,6 +38,7 @@ export type {
   PackageResource,
   Resource,
   SelinuxBooleanResource,
+  SelinuxPortResource,
   ServiceResource,
   SysctlResource,
   TunnelResource,
@@ -64,6 +66,7 @@ export const kinds: { readonly [K in Resource['kind']]: Kind<Resource, unknown> 
   service: serviceKind,
   keepalived: keepalivedKind,
   clock: clockKind,
+  selinux_port: selinuxPortKind,
 };
 
 /** What has to be done to one resource; empty where the observed state is the desired one. Pure. */

@@ -14,6 +14,8 @@ export function keyOf(resource: Resource): string {
       return `archive ${resource.path}`;
     case 'selinux_boolean':
       return `selinux boolean ${resource.name}`;
+    case 'selinux_port':
+      return `selinux port ${resource.port}`;
     case 'clock':
     case 'keepalived':
       return resource.kind;

@@ -12,6 +12,7 @@ import type { ModuleResource } from './module.ts';
 import type { NeighbourResource } from './neighbour.ts';
 import type { PackageResource } from './package.ts';
 import type { SelinuxBooleanResource } from './selinux-boolean.ts';
+import type { SelinuxPortResource } from './selinux-port.ts';
 import type { ServiceResource } from './service.ts';
 import type { SysctlResource } from './sysctl.ts';
 import type { TunnelResource } from './tunnel.ts';
@@ -31,6 +32,7 @@ export type {
   NeighbourResource,
   PackageResource,
   SelinuxBooleanResource,
+  SelinuxPortResource,
   ServiceResource,
   SysctlResource,
   TunnelResource,
@@ -54,4 +56,5 @@ export type Resource =
   | IpvsTimeoutsResource
   | KeepalivedResource
   | ServiceResource
-  | ClockResource;
+  | ClockResource
+  | SelinuxPortResource;

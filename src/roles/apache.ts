@@ -1,5 +1,6 @@
 import { type Desired, NOTHING, type Part, type Question } from './desired.ts';
 import { textFile } from './kernel.ts';
+import { mayListen } from './selinux.ts';
 import { configuredService } from './service.ts';
 import { sitesOf } from './web-server.ts';
 
@@ -23,6 +24,7 @@ export function apache(question: Question): Part {
       { stage: 'packages', resource: { kind: 'package', name: family.packages.apache } },
       ...sites.flatMap(({ pages }) => pages),
       ...configs.map((file): Desired => ({ stage: 'web', resource: { ...file, validate: 'apache' } })),
+      ...mayListen('web', listened),
       ...configuredService(question, { stage: 'web', unit, activate: 'reload' }, configs),
     ],
   };

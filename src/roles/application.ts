@@ -4,6 +4,7 @@ import { expanded } from '../inventory/addresses.ts';
 import type { Application, Archive } from '../inventory/model.ts';
 import { type Desired, NOTHING, type Part, type Question } from './desired.ts';
 import { textFile } from './kernel.ts';
+import { mayListen } from './selinux.ts';
 import { configuredService } from './service.ts';
 import { hostPage } from './web-server.ts';
 
@@ -88,7 +89,10 @@ function tomcat(question: Question, app: Application): Desired[] {
 function fromPackage({ family }: Question, app: Application): Source {
   const { unit, serverXml, state } = family.tomcat;
   return {
-    resources: [{ stage: 'packages', resource: { kind: 'package', name: family.packages.tomcat } }],
+    resources: [
+      { stage: 'packages', resource: { kind: 'package', name: family.packages.tomcat } },
+      ...mayListen('application', [app.port]),
+    ],
     unit,
     serverXml,
     unitFiles: [],

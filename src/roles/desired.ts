@@ -16,6 +16,8 @@ export interface Desired {
   resource: Resource;
   /** Only takes away what an earlier apply left, as far as that can be told without the manifest. */
   fallback?: boolean;
+  /** Needed, and not lvsctl's matter on this host (`manage`): looked at, warned of, never changed. */
+  foreign?: boolean;
 }
 
 /** What a role is asked about. */
@@ -67,6 +69,7 @@ const KINDS = [
   'service',
   'keepalived',
   'clock',
+  'selinux_port',
 ] as const satisfies Resource['kind'][];
 
 /** Puts resources in order, equal ones once. @throws ROLE-CONFLICT where two roles want different things of one */

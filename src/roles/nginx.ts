@@ -1,6 +1,7 @@
 import { type Desired, NOTHING, type Part, type Question } from './desired.ts';
 import { textFile } from './kernel.ts';
 import { proxyConfigs, proxyResources } from './proxy.ts';
+import { mayListen } from './selinux.ts';
 import { configuredService } from './service.ts';
 import { hasIpv6, sitesOf } from './web-server.ts';
 
@@ -26,6 +27,10 @@ export function nginx(question: Question): Part {
       { stage: 'packages', resource: { kind: 'package', name: family.packages.nginx } },
       ...sites.flatMap(({ pages }) => pages),
       ...configs.map((file): Desired => ({ stage: 'web', resource: { ...file, validate: 'nginx' } })),
+      ...mayListen(
+        'web',
+        sites.map(({ port }) => port),
+      ),
       ...proxyResources(question),
       ...configuredService(question, { stage: 'web', unit, activate: 'reload' }, configs),
     ],
