@@ -94,10 +94,14 @@ function changesOf(seen: SeenHost, purpose: Plan['purpose'], warnings: Warning[]
   for (const left of notGivenBack(manifest, wanted, purpose === 'destroy' ? 'destroy' : 'left')) {
     warnings.push({ host, ...left });
   }
-  for (const { stage, resource, leaving } of seen.desired) {
+  for (const { stage, resource, leaving, foreign } of seen.desired) {
     const key = keyOf(resource);
     const state = seen.states.get(key);
     const changes = diffOne(resource, state, seen.facts);
+    if (foreign) {
+      if (changes.length > 0) warnings.push({ host, key, text: unmet(changes) });
+      continue;
+    }
     const entry = written.get(key);
     const theirs = leaving && changes.length > 0 && entry ? theirsOf(entry, state) : undefined;
     if (theirs !== undefined) {
@@ -111,6 +115,13 @@ function changesOf(seen: SeenHost, purpose: Plan['purpose'], warnings: Warning[]
     }
   }
   return staged;
+}
+
+/** What somebody else should see to on a host. */
+function unmet(changes: readonly Change[]): string {
+  const values = changes.flatMap(({ shown }) => shown).flatMap((one) => (one.as === 'value' ? [one] : []));
+  const differences = values.map(({ before, after }) => `it has ${before ?? 'none'}, not ${after ?? 'none'}`);
+  return `is needed, and not lvsctl’s here (manage): ${differences.join('; ') || 'the host does not have it so'}`;
 }
 
 /** What is recorded on a host before its changes and after them. */

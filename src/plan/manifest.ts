@@ -9,6 +9,8 @@ export interface StagedResource {
   resource: Resource;
   /** It left the inventory: the resource brings back what was there before, in the subtractive half of the order. */
   leaving?: boolean;
+  /** Needed, and not lvsctl's matter there: looked at, warned of, never changed nor recorded. */
+  foreign?: boolean;
 }
 
 /** What lvsctl recorded of one resource that it manages on a host. */
@@ -77,7 +79,7 @@ export function makeRecords(
 ): Records {
   const earlier = new Map(previous?.entries.map((entry) => [entry.key, entry]));
   const keep: Kept[] = [];
-  const wanted = desired.filter(({ leaving }) => leaving !== true);
+  const wanted = desired.filter(({ leaving, foreign }) => leaving !== true && foreign !== true);
   const entries = wanted.map(({ stage, resource }): ManifestEntry => {
     const key = keyOf(resource);
     const known = earlier.get(key);

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
-import type { Cluster, Host } from '../inventory/model.ts';
+import type { Area, Cluster, Host } from '../inventory/model.ts';
 import type { Facts } from '../platform/facts.ts';
 import { FAMILIES } from '../platform/families.ts';
 import { makeRenderer, type Renderer } from '../templates/render.ts';
@@ -14,6 +14,7 @@ import { firewall, firewallResources } from './firewall.ts';
 import { keepalived } from './keepalived.ts';
 import { moduleResources, sysctlResources } from './kernel.ts';
 import { nginx } from './nginx.ts';
+import { divide, needed, onPlatform } from './ownership.ts';
 import { realServer } from './real-server.ts';
 import { router } from './router.ts';
 import { time } from './time.ts';
@@ -21,19 +22,19 @@ import { tunnels } from './tunnels.ts';
 
 export type { Desired } from './desired.ts';
 
-/** What a host can be. A new role is one file and a line here. */
-const ROLES: readonly ((question: Question) => Part)[] = [
-  router,
-  realServer,
-  tunnels,
-  director,
-  keepalived,
-  nginx,
-  apache,
-  application,
-  time,
-  firewall,
-  extras,
+/** What a host can be, and whose matter that is (`manage`). A new role is one file and a line here. */
+const ROLES: readonly { role: (question: Question) => Part; areas: readonly Area[] }[] = [
+  { role: router, areas: ['network'] },
+  { role: realServer, areas: ['network'] },
+  { role: tunnels, areas: ['network'] },
+  { role: director, areas: ['ipvs'] },
+  { role: keepalived, areas: ['vrrp', 'ipvs'] },
+  { role: nginx, areas: ['web'] },
+  { role: apache, areas: ['web'] },
+  { role: application, areas: ['applications'] },
+  { role: time, areas: ['time'] },
+  { role: firewall, areas: ['firewall'] },
+  { role: extras, areas: [] },
 ];
 
 /**
@@ -49,9 +50,10 @@ export function desire(
   facts: Facts,
   peers: ReadonlyMap<string, Facts> = new Map(),
 ): Desired[] {
-  const host = cluster.hosts.find(({ name }) => name === hostName);
-  if (host === undefined) throw new Error(`${hostName} is no host of ${cluster.name}`);
-  checkPlatform(host, facts);
+  const described = cluster.hosts.find(({ name }) => name === hostName);
+  if (described === undefined) throw new Error(`${hostName} is no host of ${cluster.name}`);
+  checkPlatform(described, facts);
+  const host = onPlatform(described, facts.platform);
   const question: Question = {
     cluster,
     host,
@@ -60,21 +62,18 @@ export function desire(
     peers,
     template: rendererOf(cluster),
   };
-  const parts = ROLES.map((role) => role(question));
-  const whole: Part = {
-    sysctls: parts.flatMap(({ sysctls }) => sysctls),
-    modules: parts.flatMap(({ modules }) => modules),
-    addresses: parts.flatMap(({ addresses }) => addresses),
-    firewall: parts.flatMap(({ firewall }) => firewall),
-    resources: parts.flatMap(({ resources }) => resources),
-  };
-  return settled(hostName, [
-    ...moduleResources(question, whole),
-    ...sysctlResources(question, whole),
-    ...connectionResources(question, whole),
-    ...firewallResources(question, whole),
-    ...whole.resources,
+  const { own, others } = divide(
+    host,
+    ROLES.map(({ role, areas }) => ({ areas, part: role(question) })),
+  );
+  const wanted = settled(hostName, [
+    ...moduleResources(question, own),
+    ...sysctlResources(question, own),
+    ...(host.owns.includes('network') ? connectionResources(question, own) : []),
+    ...(host.owns.includes('firewall') ? firewallResources(question, own) : []),
+    ...own.resources,
   ]);
+  return [...wanted, ...needed(question, others, wanted)];
 }
 
 const renderers = new WeakMap<Cluster, Renderer>();

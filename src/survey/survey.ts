@@ -194,7 +194,7 @@ async function readFacts(host: Host, options: SurveyOptions, peers: Map<string, 
 /** @throws LvsctlError with everything that this host can't have */
 function checkPossible(host: Host, desired: readonly StagedResource[], states: ReadonlyMap<string, unknown>): void {
   const place = { kind: 'host', host: host.name, phase: 'observe' } as const;
-  const asked = desired.filter(({ leaving }) => leaving !== true);
+  const asked = desired.filter(({ leaving, foreign }) => leaving !== true && foreign !== true);
   const problems = asked.flatMap(({ resource }) =>
     refusalsOf(resource, states.get(keyOf(resource))).map((refusal): Problem => ({ ...refusal, place })),
   );
