@@ -104,6 +104,20 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     expect(again.map(([status]) => status)).toEqual(['done', 'done']);
   });
 
+  test('an interface that is yet to be made is no reason to refuse; anything beside it is', async () => {
+    put(CONFIG, 'old\n');
+    const words = [
+      '(/etc/keepalived/keepalived.conf: Line 14) WARNING - interface bond0 for vrrp_instance edge_outside doesn’t exist',
+      'Non-existent interface specified in configuration',
+    ].map((line) => line.replace('’', "'"));
+    put('/words', `${words.join('\n')}\n`);
+    stub('keepalived', `cat ${root}/words; exit 5`);
+    const ops = [attempt(CONFIG, 'new\n'), check('keepalived')];
+    expect((await run(shell, ops)).at(-1)).toEqual(['done', '']);
+    put('/words', `${words[0]}\n(/etc/keepalived/keepalived.conf: Line 2) Unknown keyword 'x'\n`);
+    expect((await run(shell, ops)).at(-1)?.[0]).toBe('failed');
+  });
+
   test('a host that can’t mount is left to the service’s own start', async () => {
     put(CONFIG, 'old\n');
     stub('unshare', 'echo not permitted >&2; exit 1');
