@@ -3,7 +3,10 @@ import { expect, it } from 'vitest';
 import type { ClusterLab } from './cluster.ts';
 import { clusterStory } from './story.ts';
 
-/** Two ports as one service, through a firewall mark, with persistence: one client, one real server over both. */
+/**
+ * Two ports as one service, through a firewall mark, with persistence: one client, one real server over both. With
+ * thresholds and timeouts besides, which `ipvsadm -S` doesn't save: they must survive a power cut all the same.
+ */
 
 const CLIENTS = [10, 11, 12, 13, 14].map((last) => `10.30.0.${last}`);
 
@@ -27,11 +30,26 @@ async function oneEach(cluster: ClusterLab): Promise<void> {
   expect(new Set(found.flat())).toEqual(new Set(['rs1', 'rs2']));
 }
 
+const MORE = `
+ipvs: { timeouts: { tcp: 600, tcp_fin: 60, udp: 30 } }
+`;
+
 clusterStory({
   inventory: 'fwmark-multiport',
-  traffic: oneEach,
+  edit: (text) => text.replace('rs1: {}', 'rs1: { upper_threshold: 1000, lower_threshold: 900 }') + MORE,
+  traffic: async (cluster) => {
+    expect(await cluster.on('director', 'ipvsadm -Ln --thresholds')).toMatch(/10\.30\.0\.21:0 +1000 +900 /);
+    expect(await cluster.on('director', 'ipvsadm -Ln --timeout')).toContain(': 600 60 30\n');
+    await oneEach(cluster);
+  },
   twins: [{ without: 'the mark', host: 'director', take: 'iptables-legacy -t mangle -F' }],
   more: (cluster) => {
+    it('keeps its table when ipvsadm.service is restarted', async () => {
+      await cluster().on('director', 'systemctl restart ipvsadm.service');
+      expect(await cluster().pending()).toEqual([]);
+      await oneEach(cluster());
+    });
+
     it.each([
       ['persistence', /^ +persistence_timeout:.*\n/m],
       ['the mark: each port a service of its own', /^ +fwmark: auto.*\n +persistence_timeout:.*\n/m],
