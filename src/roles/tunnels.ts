@@ -31,7 +31,7 @@ export function tunnels(question: Question): Part {
     sysctls: devices
       .filter((device) => !['sit0', 'ip6gre0'].includes(device))
       .map((device) => ({ stage: 'suppress', name: interfaceSysctl(device, 'rp_filter'), value: '2' })),
-    firewall: services.flatMap((service) => tunnelRules(cluster, host, service)),
+    firewall: services.flatMap((service) => clamps(cluster, host, service)),
     resources: [
       ...ends.map((resource): Desired => ({ stage: 'suppress', resource })),
       ...bootUnit(question, 'suppress', {
@@ -113,30 +113,18 @@ function commandsOf(end: TunnelResource): string[] {
   }
 }
 
-/** Lets the tunnel's packets in where the host filters, and keeps clients' segments small enough for it. */
-function tunnelRules(cluster: Cluster, host: Host, service: Service): FirewallRule[] {
+/** Keeps the segments of clients' uploads small enough for the tunnel. */
+function clamps(cluster: Cluster, host: Host, service: Service): FirewallRule[] {
+  if (service.protocol !== 'tcp') return [];
   const ways = waysTo(service, host.name);
   const directors = cluster.hosts.filter(({ name }) => service.directors.includes(name));
-  const from = directors.flatMap(({ interfaces }) => interfaces.flatMap((one) => one.addresses));
-  return [
-    ...unique(ways.map(({ inner, outer }) => ({ inner, outer }))).map(({ inner, outer }): FirewallRule => {
-      const addresses = from.filter(({ family }) => family === outer).map(({ address }) => address);
-      const { tunnel } = service;
-      if (tunnel.type === 'gue') {
-        const ports = [{ first: tunnel.port, last: tunnel.port }];
-        return { rule: 'accept', protocol: 'udp', ports, from: addresses };
-      }
-      const protocol = tunnel.type === 'gre' ? 'gre' : inner === 4 ? 'ipip' : 'ip6ip';
-      return { rule: 'accept', protocol, from: addresses };
-    }),
-    ...(service.protocol === 'tcp' ? service.vips : []).flatMap(({ address, family }): FirewallRule[] => {
-      const way = ways.find(({ inner }) => inner === family);
-      if (way === undefined) return [];
-      const mtu = Math.min(...[host, ...directors].map((one) => mtuOf(one, way.outer)));
-      const mss = mtu - overhead(way) - (family === 4 ? 40 : 60);
-      return [{ rule: 'clamp', family, address, ports: service.ports, mss }];
-    }),
-  ];
+  return service.vips.flatMap(({ address, family }): FirewallRule[] => {
+    const way = ways.find(({ inner }) => inner === family);
+    if (way === undefined) return [];
+    const mtu = Math.min(...[host, ...directors].map((one) => mtuOf(one, way.outer)));
+    const mss = mtu - overhead(way) - (family === 4 ? 40 : 60);
+    return [{ rule: 'clamp', family, address, ports: service.ports, mss }];
+  });
 }
 
 /** The smallest MTU of a host's interfaces with addresses of a family; Ethernet's where the inventory says none. */
