@@ -29,6 +29,14 @@ const MARK = '@@ ';
 // Each section's lines are `KEY TAB VALUE`; a line without a tab is a key of its own.
 const SCRIPT = `
 cd /
+# systemd gives no answer in time where the machine is busy.
+units() {
+  for round in 1 2 3 4 5; do
+    said=$(systemctl "$@" --no-legend --no-pager --plain) && break
+    sleep 2
+  done
+  printf '%s\\n' "$said"
+}
 trees='/etc /opt /srv /usr/local /var/lib/lvsctl /var/www /root'
 echo '${MARK}files'
 find $trees -xdev -path /srv/packages -prune -o -printf '%p\\t%y %m %U:%G %l\\n' 2>/dev/null
@@ -49,9 +57,9 @@ ip -6 rule | sed 's/^/v6 /'
 echo '${MARK}neighbours'
 ip neighbour show nud permanent
 echo '${MARK}unit files'
-systemctl list-unit-files --no-legend --no-pager --plain | sed 's/ \\+/\\t/; s/ .*//'
+units list-unit-files | sed 's/ \\+/\\t/; s/ .*//'
 echo '${MARK}units'
-systemctl list-units --no-legend --no-pager --plain --type=service,socket,timer,target,path |
+units list-units --type=service,socket,timer,target,path |
   sed 's/^\\([^ ]*\\) *[^ ]* *\\([^ ]*\\) *\\([^ ]*\\).*/\\1\\t\\2 \\3/'
 echo '${MARK}ipvs'
 [ -r /proc/net/ip_vs ] && sed '1,3d; s/^\\( *-> [^ ]* *[^ ]* *[^ ]*\\).*/\\1/' /proc/net/ip_vs
@@ -94,7 +102,9 @@ const VOLATILE: Partial<Record<Section, RegExp>> = {
 export async function snapshot(lab: Lab, host: string): Promise<Snapshot> {
   const read = await lab.run(host, ['sh', '-c', SCRIPT]);
   expect(read.stdout, `${host}: ${read.stderr}`).toContain(`${MARK}end\n`);
-  return snapshotOf(read.stdout);
+  const taken = snapshotOf(read.stdout);
+  expect(Object.keys(taken['unit files']), `${host}: ${read.stderr}`).not.toEqual([]);
+  return taken;
 }
 
 /** Reads what the script wrote. Pure. */
