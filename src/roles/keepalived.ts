@@ -43,6 +43,7 @@ export function keepalived(question: Question): Part {
         : []),
       // Two owners of one table would each take away what the other wrote.
       ...(owner ? [alone(family.ipvsadm.unit)] : []),
+      ...waiting(question, groups),
       ...configuredService(question, { stage: 'vip', unit, activate: 'reload' }, [file]),
       { stage: 'vip', resource: watched(question, groups, services) },
     ],
@@ -51,6 +52,17 @@ export function keepalived(question: Question): Part {
 
 function checked<T extends object>(file: T): T & { validate: Validator } {
   return { ...file, validate: 'keepalived' };
+}
+
+/** At boot keepalived must not come before the addresses that it speaks from. */
+function waiting({ host, family, template }: Question, groups: readonly VrrpGroup[]): Desired[] {
+  const addresses = groups.flatMap(({ instances }) =>
+    instances.flatMap(({ nodes }) => nodes.filter((node) => node.host === host.name).map(({ address }) => address)),
+  );
+  if (addresses.length === 0) return [];
+  const path = `/etc/systemd/system/${family.keepalived.unit}.d/lvsctl-wait.conf`;
+  const content = template('keepalived/wait.conf', { addresses: [...new Set(addresses)] });
+  return [{ stage: 'vip', resource: textFile(path, content) }];
 }
 
 /** The rows as they must be where keepalived has them: taking servers out and putting them back is its matter. */
