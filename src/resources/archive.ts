@@ -50,7 +50,7 @@ observe_archive() {
 # archive_put PATH SHA256: the operation's input, a .tar.gz, becomes the folder, by one rename.
 op_archive_put() {
   dir=\${1%/*}
-  [ -d "$R$dir" ] || mkdir -p "$R$dir" || return 1
+  make_folder "$dir" || return 1
   set +f
   for staged in "$R$dir"/.lvsctl.*; do
     [ -e "$staged" ] && ! kill -0 "\${staged##*.}" 2>/dev/null && rm -rf "$staged"
@@ -100,8 +100,7 @@ shift_to_top() {
 op_archive_remove() {
   dir=\${1%/*}
   staged=$R$dir/.lvsctl.$$
-  mkdir "$staged" && mv -fT "$R$1" "$staged/old" && rm -rf "$staged" || return 1
-  rmdir "$R$dir" 2>/dev/null || :
+  mkdir "$staged" && mv -fT "$R$1" "$staged/old" && rm -rf "$staged" && unfold "$1"
 }
 `,
   ask: ({ path }) => [path],
