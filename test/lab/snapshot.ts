@@ -66,11 +66,15 @@ echo '${MARK}ipvs'
 echo '${MARK}modules'
 sed 's/ .*//' /proc/modules
 echo '${MARK}firewall'
-for command in iptables-save iptables-legacy-save ip6tables-legacy-save arptables-legacy-save; do
-  command -v $command >/dev/null && $command 2>/dev/null |
-    sed -n "s/\\[[0-9:]*\\]//; /^[*]/h; /^-A\\|^:[^ ]* DROP\\|^:[^ ]* -/{G; s/\\n/ /; s/^/$command /p}"
-done
-command -v nft >/dev/null && nft list ruleset 2>/dev/null
+# Only what is loaded is asked: these programs load what they ask about.
+tables() {
+  [ -e /proc/net/$1 ] && command -v $2 >/dev/null && $2 2>/dev/null |
+    sed -n "s/\\[[0-9:]*\\]//; /^[*]/h; /^-A\\|^:[^ ]* DROP\\|^:[^ ]* -/{G; s/\\n/ /; s/^/$2 /p}"
+}
+tables ip_tables_names iptables-legacy-save
+tables ip6_tables_names ip6tables-legacy-save
+tables arp_tables_names arptables-legacy-save
+[ -d /sys/module/nf_tables ] && command -v nft >/dev/null && nft list ruleset 2>/dev/null
 echo '${MARK}packages'
 if [ -x /usr/bin/dpkg-query ]; then dpkg-query -W -f '\${Package}\\t\${Version} \${db:Status-Abbrev}\\n'
 else rpm -qa --qf '%{NAME}\\t%{VERSION}-%{RELEASE}\\n'; fi
@@ -87,6 +91,7 @@ const VOLATILE: Partial<Record<Section, RegExp>> = {
       'net\\.netfilter\\.nf_conntrack_(count|max|buckets)|net\\.nf_conntrack_max|net\\.ipv6\\.conf\\.[^.]+\\.stable_secret',
       'net\\.ipv4\\.(inet_peer_threshold|tcp_ehash_entries|tcp_max_orphans|tcp_max_tw_buckets|tcp_mem|tcp_rmem|tcp_wmem|udp_mem)',
       'vm\\.(admin_reserve_kbytes|min_free_kbytes|user_reserve_kbytes)',
+      'net\\.ipv4\\.vs\\.sync_qlen_max',
       'user\\.|debug\\.',
     ].join('|')})`,
   ),
