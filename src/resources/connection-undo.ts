@@ -19,6 +19,30 @@ export interface ConnectionBefore {
 }
 
 export const CONNECTION_RETURN = sh`
+# A device that NetworkManager only looked on (lo) keeps what a profile set of these when it is left alone again (seen
+# with 1.42.4): what they were is noted before its first profile.
+note_link() {
+  note=$R/var/lib/lvsctl/links/$1
+  if [ -e "$note" ]; then return 0; fi
+  own_folder && mkdir -p "$R/var/lib/lvsctl/links" || return 1
+  for name in accept_ra addr_gen_mode use_tempaddr disable_ipv6; do
+    if [ -e "$R/proc/sys/net/ipv6/conf/$1/$name" ]; then grep -H . "$R/proc/sys/net/ipv6/conf/$1/$name"; fi
+  done >"$note.$$" 2>/dev/null
+  # Addresses whose routes NetworkManager makes itself.
+  ip -o addr show dev "$1" 2>/dev/null | sed -n 's/^.* inet6* \([^ ]*\) .* noprefixroute.*/address:\1/p' >>"$note.$$"
+  mv -f "$note.$$" "$note"
+}
+
+return_link() {
+  [ -r "$R/var/lib/lvsctl/links/$1" ] || return 0
+  while IFS= read -r line; do
+    name=\${line%%:*}
+    if [ "$name" = address ]; then ip addr change "\${line#*:}" dev "$1" noprefixroute; continue; fi
+    if [ "$(cat "$name" 2>/dev/null)" != "\${line#*:}" ]; then printf '%s\n' "\${line#*:}" >"$name"; fi
+  done <"$R/var/lib/lvsctl/links/$1" 2>/dev/null
+  return 0
+}
+
 # connection_return DEVICE UUID|- FILE SHA256|- OWNER GROUP MODE OTHERFILE SHA256|- OWNER GROUP MODE +CIDR... -CIDR...
 # Seen with NetworkManager 1.42.4: loading the path of a file that is gone forgets its profile; lo becomes its own
 # again, without the VIP; a profile that stands elsewhere under the same UUID takes over without a gap.
@@ -45,6 +69,9 @@ op_connection_return() {
     else
       nmcli --wait 30 connection up uuid "$uuid" ifname "$device" || return 1
     fi
+    left_alone=
+  else
+    left_alone=1
   fi
   tries=0
   until addresses_as_wanted "$device" "$@" 2>/dev/null; do
@@ -55,6 +82,8 @@ op_connection_return() {
     fi
     sleep 0.5
   done
+  [ -z "$left_alone" ] || return_link "$device"
+  rm -f "$R/var/lib/lvsctl/links/$device"
   rm -f "$R/run/lvsctl/pending/$device"
 }
 `;

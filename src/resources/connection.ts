@@ -74,6 +74,7 @@ observe_connection() {
 
 # The mark says that the device doesn't have its file's content yet; a reboot, which loads all files, ends it too.
 op_connection_put() {
+  note_link "$1" || return 1
   mkdir -p "$R/run/lvsctl/pending" && : >"$R/run/lvsctl/pending/$1" || return 1
   put "$2" root root 0600
 }
