@@ -3,7 +3,7 @@ import type { Cluster, Host, Service } from '../inventory/model.ts';
 import type { FirewallRule } from '../resources/firewall.ts';
 import { NOTHING, type Part, type Question } from './desired.ts';
 import { ipvsadmTable, ipvsKernel, tableOwner } from './ipvs.ts';
-import { facingInterface, interfaceSysctl, isAsymmetric, vipInterface } from './ways.ts';
+import { facingInterface, forwardingSysctls, interfaceSysctl, isAsymmetric, vipInterface } from './ways.ts';
 
 /**
  * A director holds the rules, live and saved for boot, and then the VIP. Where replies pass it too (nat, fullnat) it
@@ -44,10 +44,7 @@ function forwarding(cluster: Cluster, host: Host, service: Service): Part['sysct
   // director. It does so where either of the two allows it (ip-sysctl.rst, send_redirects).
   const oneArm = routed ? outside.filter((one) => one === facing) : [];
   return [
-    ...(routed && families.has(4) ? [{ stage: 'reach' as const, name: 'net.ipv4.ip_forward', value: '1' }] : []),
-    ...(routed && families.has(6)
-      ? [{ stage: 'reach' as const, name: 'net.ipv6.conf.all.forwarding', value: '1' }]
-      : []),
+    ...(routed ? [...families].flatMap(forwardingSysctls) : []),
     ...(oneArm.length === 0 ? [] : ['all', ...oneArm.map(({ name }) => name)]).map((device) => ({
       stage: 'reach' as const,
       name: interfaceSysctl(device, 'send_redirects'),

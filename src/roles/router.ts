@@ -4,7 +4,7 @@ import type { Service } from '../inventory/model.ts';
 import type { NeighbourResource } from '../resources/resource.ts';
 import { type Desired, NOTHING, type Part, type Question } from './desired.ts';
 import { textFile } from './kernel.ts';
-import { vipInterface } from './ways.ts';
+import { forwardingSysctls, vipInterface } from './ways.ts';
 
 /**
  * NetworkManager runs it whenever it has brought a device up (NetworkManager-dispatcher(8)): taking a device down
@@ -19,12 +19,7 @@ export function router(question: Question): Part {
   const v6 = host.interfaces.some((one) => one.addresses.some(({ family }) => family === 6));
   return {
     ...NOTHING,
-    sysctls: host.forwarding
-      ? [
-          { stage: 'reach', name: 'net.ipv4.ip_forward', value: '1' },
-          ...(v6 ? [{ stage: 'reach' as const, name: 'net.ipv6.conf.all.forwarding', value: '1' }] : []),
-        ]
-      : [],
+    sysctls: host.forwarding ? [...forwardingSysctls(4), ...(v6 ? forwardingSysctls(6) : [])] : [],
     resources: [
       ...entries.map((resource): Desired => ({ stage: 'router', resource })),
       ...(entries.length === 0 ? [] : [dispatcher(question, entries)]),

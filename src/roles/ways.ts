@@ -1,6 +1,7 @@
 import { holds } from '../inventory/addresses.ts';
 import { realServersOf } from '../inventory/derived.ts';
 import type { Cluster, Host, Interface, Service } from '../inventory/model.ts';
+import type { Part } from './desired.ts';
 
 type Vip = Service['vips'][number];
 
@@ -49,4 +50,17 @@ export function isAsymmetric(host: Host, at: Interface): boolean {
 /** The name of an interface's own parameter; a dot in the interface's name is written `/` (sysctl.d(5)). Pure. */
 export function interfaceSysctl(device: string, parameter: string): string {
   return `net.ipv4.conf.${device.replaceAll('.', '/')}.${parameter}`;
+}
+
+/**
+ * Forwarding of packets of a family. Switching it on for IPv4 makes the kernel set accept_redirects on `all` to 0, at
+ * every boot too (ip-sysctl.rst, ip_forward): said here as well, so that it is the same at all times, and given back. Pure.
+ */
+export function forwardingSysctls(family: 4 | 6): Part['sysctls'] {
+  return family === 4
+    ? [
+        { stage: 'reach', name: 'net.ipv4.ip_forward', value: '1' },
+        { stage: 'reach', name: interfaceSysctl('all', 'accept_redirects'), value: '0' },
+      ]
+    : [{ stage: 'reach', name: 'net.ipv6.conf.all.forwarding', value: '1' }];
 }

@@ -241,11 +241,12 @@ test('ip_forward comes first, live and in the file', () => {
     'h',
     facts(),
   );
-  const names = ['net.ipv4.ip_forward', 'net.core.somaxconn', 'net.ipv4.conf.all.rp_filter'];
+  const redirects = 'net.ipv4.conf.all.accept_redirects';
+  const names = ['net.ipv4.ip_forward', 'net.core.somaxconn', redirects, 'net.ipv4.conf.all.rp_filter'];
   expect(desired.flatMap(({ resource }) => (resource.kind === 'sysctl' ? [resource.name] : []))).toEqual(names);
   expect(one(desired, 'file', 'sysctl.d')).toMatchObject({
     content:
-      '# lvsctl manages this file: change the inventory, not this.\nnet.ipv4.ip_forward = 1\nnet.core.somaxconn = 1\nnet.ipv4.conf.all.rp_filter = 0\n',
+      '# lvsctl manages this file: change the inventory, not this.\nnet.ipv4.ip_forward = 1\nnet.core.somaxconn = 1\nnet.ipv4.conf.all.accept_redirects = 0\nnet.ipv4.conf.all.rp_filter = 0\n',
   });
 });
 

@@ -69,7 +69,7 @@ describe('nat', () => {
   test('with one card no redirects; with two they are left alone', () => {
     const one = sysctls(desire(read('nat-one-arm'), 'lvs', facts()));
     expect(one).toMatchObject({ 'ipv4.conf.all.send_redirects': '0', 'ipv4.conf.ens33.send_redirects': '0' });
-    expect(Object.keys(sysctls(desire(cluster, 'lvs', facts()))).join()).not.toContain('redirects');
+    expect(Object.keys(sysctls(desire(cluster, 'lvs', facts()))).join()).not.toContain('send_redirects');
   });
 
   test('IPv6 is forwarded for IPv6 VIPs alone', () => {
