@@ -59,7 +59,7 @@ interface Observed extends FirewallState {
  */
 export const firewallKind: Kind<FirewallResource, Observed> = {
   kind: 'firewall',
-  ops: ['firewall_nftables', 'firewall_iptables', 'firewall_firewalld'],
+  ops: ['firewall_nftables', 'firewall_iptables', 'firewall_firewalld', 'firewall_tidy'],
   shell: sh`
 # firewalld_call OBJECT INTERFACE METHOD SIGNATURE ARGUMENTS...: of the first two only what follows the common beginning.
 firewalld_call() {
@@ -218,6 +218,25 @@ op_firewall_firewalld() {
   printf '%s\n' "$output"
   return 1
 }
+
+# The elements of a configuration of firewalld, whatever their order and indentation; it writes those of its own files anew.
+elements_of() {
+  tr -d '\n' <"$1" | sed 's/<?[^>]*?>//; s/>[[:space:]]*</>\n</g' | sort
+}
+
+# firewall_tidy ZONE...: when none of our rules is left, neither is a file that says no more than the distribution's, nor
+# firewalld's copy of the file with our rules in it.
+op_firewall_tidy() {
+  for zone; do
+    file=$R/etc/firewalld/zones/$zone.xml
+    theirs=$R/usr/lib/firewalld/zones/$zone.xml
+    if [ -e "$file" ] && [ -e "$theirs" ] && [ "$(elements_of "$file")" = "$(elements_of "$theirs")" ]; then rm -f "$file"; fi
+    if grep -q 'priority="-8848"' "$file.old" 2>/dev/null; then rm -f "$file.old"; fi
+  done
+  file=$R/etc/firewalld/direct.xml
+  if [ -e "$file" ] && ! grep -Eq '<(rule|chain|passthrough)[ >]' "$file"; then rm -f "$file"; fi
+  if grep -q 'comment lvsctl' "$file.old" 2>/dev/null; then rm -f "$file.old"; fi
+}
 `,
   ask({ place, purpose }) {
     const questions = place.backend === 'firewalld' ? firewalldQuestions(purpose, place.zones) : [];
@@ -319,6 +338,7 @@ function opsBetween({ place }: FirewallResource, from: Observed, to: readonly st
           'remove',
           from.rules.filter((line) => !to.includes(line)),
         ),
+        ...(to.length === 0 ? [{ name: 'firewall_tidy', args: place.zones }] : []),
       ];
     }
   }

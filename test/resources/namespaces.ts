@@ -70,6 +70,9 @@ async function held(command: readonly string[], kinds: readonly string[]): Promi
   mkdirSync(join(root, 'usr/sbin'), { recursive: true });
   if (kinds.includes('-m')) {
     writeFileSync(join(root, 'usr/sbin/firewalld'), '');
+    mkdirSync(join(root, 'etc'));
+    symlinkSync('/etc/firewalld', join(root, 'etc/firewalld'));
+    symlinkSync('/usr/lib', join(root, 'usr/lib'));
     writeFileSync(join(root, 'bin/systemctl'), '#!/bin/sh\n[ "$*" = "--quiet is-active firewalld.service" ]\n');
     chmodSync(join(root, 'bin/systemctl'), 0o755);
   }
