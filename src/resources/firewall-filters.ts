@@ -22,12 +22,14 @@ export function filtersOf(facts: FirewallFacts): Filters {
     }))
     .find(({ families }) => families.length > 0);
   const seenByIptables = facts.iptables.some(({ variant }) => variant === 'nft');
-  const nft = inputChains(facts.ruleset).filter(
-    (chain) =>
-      !(seenByIptables && chain.chain === 'INPUT' && chain.table === 'filter') &&
-      !chain.table.startsWith('lvsctl') &&
-      nftFilters(facts.ruleset, chain),
-  );
+  const nft = inputChains(facts.ruleset)
+    .filter(
+      (chain) =>
+        !(seenByIptables && chain.chain === 'INPUT' && chain.table === 'filter') &&
+        !chain.table.startsWith('lvsctl') &&
+        nftFilters(facts.ruleset, chain),
+    )
+    .map(({ family, table, chain }) => ({ family, table, chain }));
   return { nft, iptables: iptables ?? null };
 }
 
