@@ -13,7 +13,7 @@ function labOptions(inventory: string): HostOptions {
   return { inventory: [inventory], lab: true, transport: 'node-ssh', parallel: 50, connectTimeout: 60, timeout: 120 };
 }
 
-/** `lvsctl demo`: the second seed's cluster from nothing to traffic and through a power cut, on real kernels. */
+/** `lvsctl demo`: the cluster of dr-wrr from nothing to traffic and through a power cut, on real kernels. */
 export async function demoCommand(
   options: { inventory?: string[] },
   output: Output,

@@ -27,13 +27,54 @@ export const SOURCE = [
   CORE_MAIN.replace(/@[A-Z_]+@/g, (name) => PARTS[name] ?? ''),
 ].join('');
 
-const body = withoutComments(SOURCE);
+/** What the program is started for. */
+export type HostMode = 'observe' | 'apply';
+
+/** For each mode the functions that it comes to, and no others: what isn't called needn't travel. */
+const BODIES = { observe: bodyOf('observe'), apply: bodyOf('apply') };
 
 /** Identifies the program by its content: a saved plan holds operations that only this one is known to understand. */
-export const ENGINE_VERSION = `${PROTOCOL}-${createHash('sha256').update(body).digest('hex').slice(0, 12)}`;
+export const ENGINE_VERSION = `${PROTOCOL}-${createHash('sha256').update(BODIES.observe).update(BODIES.apply).digest('hex').slice(0, 12)}`;
 
 /** The program as it is sent, the argument of `sh -c`. Fixed: nothing about a host or a cluster is ever joined in. */
-export const PROGRAM = `engine=${ENGINE_VERSION}\n${body}`;
+export const PROGRAMS: Readonly<Record<HostMode, string>> = {
+  observe: `engine=${ENGINE_VERSION}\n${BODIES.observe}`,
+  apply: `engine=${ENGINE_VERSION}\n${BODIES.apply}`,
+};
+
+/** The source's statements and those functions that `main_<mode>` calls, itself or through others. */
+function bodyOf(mode: HostMode): string {
+  const other = mode === 'observe' ? 'main_apply' : 'main_observe';
+  const lines = SOURCE.split('\n').filter((line) => !line.endsWith(`) ${other} ;;`));
+  const functions = new Map<string, string[]>();
+  const blocks: { name?: string; lines: string[] }[] = [];
+  for (const line of lines) {
+    const name = /^(\w+)\(\) \{/.exec(line)?.[1];
+    const open = blocks.at(-1);
+    if (name !== undefined) {
+      const block = { name, lines: [line] };
+      blocks.push(block);
+      functions.set(name, block.lines);
+      if (line.endsWith('}')) blocks.push({ lines: [] });
+    } else if (open === undefined) blocks.push({ lines: [line] });
+    else {
+      open.lines.push(line);
+      if (open.name !== undefined && line === '}') blocks.push({ lines: [] });
+    }
+  }
+  const wanted = new Set<string>();
+  const visit = (text: readonly string[]) => {
+    for (const word of withoutComments(text.join('\n')).match(/\w+/g) ?? []) {
+      const found = functions.get(word);
+      if (found === undefined || wanted.has(word)) continue;
+      wanted.add(word);
+      visit(found);
+    }
+  };
+  for (const { name, lines: text } of blocks) if (name === undefined) visit(text);
+  const kept = blocks.filter(({ name }) => name === undefined || wanted.has(name));
+  return withoutComments(kept.flatMap(({ lines: text }) => text).join('\n'));
+}
 
 /** Drops indentation and lines that are only a comment: no fragment has a here-document or an indented string. */
 function withoutComments(source: string): string {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { failure, LvsctlError } from '../errors/index.ts';
 import type { Connection, Session } from '../transport/types.ts';
 import { type Frame, frameParser } from './frames.ts';
-import { ENGINE_VERSION, PROGRAM } from './program.ts';
+import { ENGINE_VERSION, type HostMode, PROGRAMS } from './program.ts';
 
 /** Most that one session may answer, in bytes. */
 const TOTAL_LIMIT = 64 * 1024 * 1024;
@@ -43,11 +43,11 @@ export interface TalkOptions {
 }
 
 /** Starts the host program in one of its modes and sends the opening lines. */
-export async function talk(connection: Connection, mode: 'observe' | 'apply', options: TalkOptions): Promise<Talk> {
+export async function talk(connection: Connection, mode: HostMode, options: TalkOptions): Promise<Talk> {
   const { phase, timeout, signal } = options;
   const place = { kind: 'host', host: connection.host, phase } as const;
   if (signal?.aborted) throw interrupted(place);
-  const session = await connection.open(['sh', '-c', PROGRAM, 'lvsctl', mode], {
+  const session = await connection.open(['sh', '-c', PROGRAMS[mode], 'lvsctl', mode], {
     phase,
     ...(timeout === undefined ? {} : { timeout }),
   });

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { execute, type Observation, observe } from '../../src/host/client.ts';
-import { PROGRAM, SOURCE } from '../../src/host/program.ts';
+import { PROGRAMS, SOURCE } from '../../src/host/program.ts';
 import { diffOne, type FileResource, keyOf, type Resource } from '../../src/resources/index.ts';
 import type { Op } from '../../src/resources/kind.ts';
 import { localShell, SHELLS } from './local-shell.ts';
@@ -65,6 +65,17 @@ function opsOf({ resources, states, facts }: Observation) {
 function file(path: string, content: string): FileResource {
   return { kind: 'file', path, state: 'present', content, owner: me, group, mode: '0644' };
 }
+
+test.each(['observe', 'apply'] as const)('to %s, only what is called travels', (mode) => {
+  const functions = (text: string) => [...text.matchAll(/^(\w+)\(\) \{/gm)].map(([, name = '']) => name);
+  const here = functions(PROGRAMS[mode]);
+  const called = functions(SOURCE).filter((name) =>
+    new RegExp(`(^|[^\\w-])${name}\\b(?!\\()`, 'm').test(PROGRAMS[mode]),
+  );
+  expect(here.toSorted()).toEqual([...new Set(called)].toSorted());
+  const prefix = mode === 'observe' ? 'op_' : 'observe_';
+  expect(here.filter((name) => name.startsWith(prefix))).toEqual([]);
+});
 
 test('shellcheck has nothing to say about the program', () => {
   put('/program.sh', `engine=0\n${SOURCE}`);
@@ -172,7 +183,7 @@ echo ":loopback:21111111-2222-5333-8444-555555555555:lo:${runtime}/lo.nmconnecti
 
   test('input that stops short changes nothing and leaves nothing', async () => {
     put('/etc/x', 'old');
-    const session = await here(shell).open(['sh', '-c', PROGRAM, 'lvsctl', 'apply'], { phase: 'apply' });
+    const session = await here(shell).open(['sh', '-c', PROGRAMS.apply, 'lvsctl', 'apply'], { phase: 'apply' });
     await session.write(`noise\nlvsctl-engine\n0123\nop file_put 4 1000\n/etc/x\n${me}\n${group}\n0644\nonly a part`);
     session.end();
     expect(await session.exit).toEqual({ code: 0, signal: null });

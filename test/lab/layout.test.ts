@@ -6,17 +6,17 @@ import { layout } from '../../src/lab/layout.ts';
 import { wires } from '../../src/lab/network.ts';
 import { cluster, host, nic } from './hosts.ts';
 
-const seed = () => layout(loadCluster([new URL('../../inventories/dr-wrr.yaml', import.meta.url).pathname]));
+const drWrr = () => layout(loadCluster([new URL('../../inventories/dr-wrr.yaml', import.meta.url).pathname]));
 
 function hostOf(name: string) {
-  const found = seed().hosts.find((each) => each.name === name);
+  const found = drWrr().hosts.find((each) => each.name === name);
   if (found === undefined) throw new Error(name);
   return found;
 }
 
-describe('layout of the second seed', () => {
+describe('layout of dr-wrr', () => {
   it('has one bridge for each of its two segments', () => {
-    const { hosts, segments } = seed();
+    const { hosts, segments } = drWrr();
     expect(segments).toHaveLength(2);
     const bridge = Object.fromEntries(
       hosts.flatMap((each) => each.nics.map((one) => [`${each.name}.${one.name}`, one.bridge])),
@@ -46,7 +46,7 @@ method=manual
 method=disabled
 `,
     ]);
-    expect(JSON.stringify(seed())).not.toContain('20.20.20.20"');
+    expect(JSON.stringify(drWrr())).not.toContain('20.20.20.20"');
   });
 
   it('names the kernel’s devices in the order of its arguments', () => {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lvsctl } from '../cli/lvsctl.ts';
 import { eventsOf, type Story, tell, upWithThisTest } from './story.ts';
 
-/** The whole story of the second seed's cluster, on five real kernels, told by the built program alone. */
+/** The whole story of dr-wrr, on five real kernels, told by the built program alone. */
 
 let folder: string;
 let inventory: string;
