@@ -1,0 +1,203 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { execute, observe } from '../../src/host/client.ts';
+import { makeRecords, removals, type StagedResource } from '../../src/plan/manifest.ts';
+import { diffOne, keyOf, type Resource } from '../../src/resources/index.ts';
+import type { Change, Op } from '../../src/resources/kind.ts';
+import { localShell, SHELLS } from './local-shell.ts';
+
+/** What lvsctl replaces comes back: real files in a folder of the test's own, under each shell. */
+
+let root = '';
+const me = execFileSync('id', ['-un']).toString().trim();
+const group = execFileSync('id', ['-gn']).toString().trim();
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'lvsctl-undo-'));
+  put('/etc/os-release', 'ID=debian\n');
+  put('/proc/modules', 'nf_conntrack 1 0 - Live 0x0\nloop 1 0 - Live 0x0\n');
+  for (const name of ['kernel/osrelease', 'kernel/arch', 'kernel/random/boot_id', 'kernel/hostname'])
+    put(`/proc/sys/${name}`, 'x\n');
+});
+
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function put(path: string, content: string | Buffer, mode = 0o644): void {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), content);
+  chmodSync(join(root, path), mode);
+}
+
+function stub(name: string, script: string): void {
+  put(`/bin/${name}`, `#!/bin/sh\n${script}\n`, 0o755);
+}
+
+/** Names below the test's folder that aren't the host's own. */
+function tree(): string[] {
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((name) => !/^(bin|proc)(\/|$)/.test(name))
+    .toSorted();
+}
+
+describe.each(Object.keys(SHELLS))('under %s', (shell) => {
+  const here = () =>
+    localShell({
+      shell: SHELLS[shell] ?? [],
+      env: { LVSCTL_ROOT: root, PATH: `${root}/bin:${process.env.PATH}` },
+    });
+
+  async function changesOf(resources: readonly Resource[]): Promise<Change[]> {
+    const { states, facts } = await observe(here(), { facts: [], desire: () => resources });
+    return resources.flatMap((each) => diffOne(each, states.get(keyOf(each)), facts));
+  }
+
+  async function run(ops: readonly Op[]): Promise<string[]> {
+    const results = await execute(here(), ops);
+    expect(results.map(({ status }) => status)).toEqual(ops.map(() => 'done'));
+    return results.map(({ output }) => output);
+  }
+
+  /** Records and applies as a plan does, and gives back again what a manifest then says. */
+  async function thereAndBack(resources: readonly Resource[], between = () => {}): Promise<void> {
+    const desired = resources.map((resource): StagedResource => ({ stage: 'web', resource }));
+    const changes = await changesOf(resources);
+    const byKey = new Map(changes.map((change) => [change.key, [change]]));
+    const { keep, first } = makeRecords('c', desired, undefined, byKey);
+    await run([
+      ...keep.map(({ path, sha256 }): Op => ({ name: 'before_keep', args: [path, sha256] })),
+      { name: 'manifest_write', args: [], input: JSON.stringify(first) },
+      ...changes.flatMap(({ ops }) => ops),
+    ]);
+    expect(await changesOf(resources)).toEqual([]);
+    between();
+    const back = removals(JSON.parse(JSON.stringify(first)), [], 'destroy').map(({ resource }) => resource);
+    await run((await changesOf(back)).flatMap(({ ops }) => ops));
+    expect(await changesOf(back)).toEqual([]);
+    await run([{ name: 'manifest_forget', args: [] }]);
+  }
+
+  function file(path: string, content = 'lvsctl\n'): Resource {
+    return { kind: 'file', path, state: 'present', content, owner: me, group, mode: '0644' };
+  }
+
+  test('a file gets its bytes and mode back, whatever they are, and nothing of lvsctl is left', async () => {
+    const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 7919) % 256));
+    put('/etc/odd', bytes, 0o4751);
+    put('/etc/empty', '');
+    const before = tree();
+    await thereAndBack([file('/etc/odd'), file('/etc/empty')]);
+    expect(readFileSync(join(root, 'etc/odd')).equals(bytes)).toBe(true);
+    expect(statSync(join(root, 'etc/odd')).mode & 0o7777).toBe(0o4751);
+    expect(readFileSync(join(root, 'etc/empty'), 'utf8')).toBe('');
+    // The folders that lvsctl's own stood in are the system's.
+    expect(tree().filter((name) => !['var', 'var/lib', 'run'].includes(name))).toEqual(before);
+  });
+
+  test('copies are for their owner alone', async () => {
+    put('/etc/secret', 'word', 0o644);
+    await thereAndBack([file('/etc/secret')], () => {
+      const folder = join(root, 'var/lib/lvsctl/before');
+      expect(statSync(folder).mode & 0o777).toBe(0o700);
+      const copies = readdirSync(folder);
+      expect(copies.map((name) => statSync(join(folder, name)).mode & 0o777)).toEqual([0o600]);
+    });
+  });
+
+  test('a symbolic link comes back as one', async () => {
+    put('/etc/a link', '');
+    rmSync(join(root, 'etc/a link'));
+    symlinkSync('../to/some where', join(root, 'etc/a link'));
+    await thereAndBack([file('/etc/a link')]);
+    expect(lstatSync(join(root, 'etc/a link')).isSymbolicLink()).toBe(true);
+    expect(readlinkSync(join(root, 'etc/a link'))).toBe('../to/some where');
+  });
+
+  test('folders that lvsctl made go again when they are empty; others, and those in use, stay', async () => {
+    mkdirSync(join(root, 'srv'));
+    await thereAndBack([file('/srv/a/b/c'), file('/srv/x/y')], () => put('/srv/x/mine', ''));
+    expect(tree().filter((name) => name.startsWith('srv'))).toEqual(['srv', 'srv/x', 'srv/x/mine']);
+  });
+
+  test('a copy of what changed meanwhile is refused', async () => {
+    put('/etc/x', 'one');
+    const [result] = await execute(here(), [{ name: 'before_keep', args: ['/etc/x', 'f'.repeat(64)] }]);
+    expect(result).toMatchObject({ status: 'failed', output: '/etc/x was changed meanwhile' });
+    expect(readdirSync(join(root, 'var/lib/lvsctl/before'))).toEqual([]);
+  });
+
+  test('a missing copy is said, and what stands there stays', async () => {
+    put('/etc/x', 'one');
+    const op = { name: 'file_restore', args: ['/etc/x', me, group, '0644', 'f'.repeat(64)] };
+    expect((await execute(here(), [op]))[0]?.output).toContain('the copy of /etc/x that lvsctl kept is gone');
+    expect(readFileSync(join(root, 'etc/x'), 'utf8')).toBe('one');
+  });
+
+  test('copies that nothing needs any more go', async () => {
+    put('/var/lib/lvsctl/before/aa', '');
+    put('/var/lib/lvsctl/before/bb', '');
+    await run([{ name: 'before_prune', args: ['bb'] }]);
+    expect(readdirSync(join(root, 'var/lib/lvsctl/before'))).toEqual(['bb']);
+    await run([{ name: 'before_prune', args: [] }]);
+    expect(readdirSync(join(root, 'var/lib/lvsctl/before'))).toEqual([]);
+  });
+
+  test('modules go with what came along, but for what was there before and what is in use', async () => {
+    stub(
+      'modprobe',
+      `case $1 in --show-depends) printf 'insmod /lib/%s.ko \\n' nf_conntrack libcrc32c ip_vs ip_vs-wrr ;; esac`,
+    );
+    stub(
+      'rmmod',
+      'echo "$1" >>"$LVSCTL_ROOT/log"; rm -r "$LVSCTL_ROOT/sys/module/$1"; echo 0 >"$LVSCTL_ROOT/sys/module/ip_vs/refcnt"',
+    );
+    await run([{ name: 'module_load', args: ['ip_vs_wrr'] }]);
+    const used = { nf_conntrack: 0, libcrc32c: 0, ip_vs: 1, ip_vs_wrr: 0, ipip: 1 };
+    for (const [name, count] of Object.entries(used)) put(`/sys/module/${name}/refcnt`, `${count}\n`);
+    const [said] = await run([{ name: 'module_unload', args: ['ip_vs_wrr', 'ipip'] }]);
+    expect(readFileSync(join(root, 'log'), 'utf8').trim().split('\n').toSorted()).toEqual([
+      'ip_vs',
+      'ip_vs_wrr',
+      'libcrc32c',
+    ]);
+    expect(existsSync(join(root, 'sys/module/nf_conntrack'))).toBe(true);
+    expect(said).toBe('left: kernel module ipip, which is in use');
+  });
+
+  test('packages go with all that came along, but for what others need; what they leave is named', async () => {
+    put('/etc/passwd', 'root:x:0\nwww:x:33\n');
+    put('/etc/group', 'root:x:0\n');
+    put('/var/log/nginx', '');
+    put('/var/lib/lvsctl/brought', 'account www\ngroup gone\npackage lib\npackage nginx-common\npath /etc/never\n');
+    stub('dpkg-query', 'exit 0');
+    stub(
+      'apt-get',
+      `case "$*" in
+  *-s*' lib'*) echo 'Purg lib [1]'; echo 'Remv theirs [1]' ;;
+  *-s*) ;;
+  *) echo "$*" >>"$LVSCTL_ROOT/log" ;;
+esac`,
+    );
+    const [said] = await run([{ name: 'package_remove', args: ['apt', 'nginx'] }]);
+    expect(readFileSync(join(root, 'log'), 'utf8')).toMatch(/ purge nginx nginx-common\n$/);
+    expect(said?.split('\n')).toEqual([
+      'left: package lib, which is needed by theirs',
+      'left: account www, which the installation made',
+    ]);
+  });
+});
