@@ -25,6 +25,51 @@ export async function renderSchema() {
   return `${JSON.stringify(await loadSchema(), null, 2)}\n`;
 }
 
+/** Shorter schemas (as JSON) cost less code where they stand than as a part of their own. */
+const WORTH = 150;
+
+/**
+ * What stands below these stays there: `validate.ts` tells a choice's errors by where they stand in the schema, and
+ * Ajv tells of a name what it is only there.
+ */
+const STAYS = new Set(['anyOf', 'propertyNames']);
+
+/**
+ * The same schema with what stands in it several times under `definitions`: the validator has each part's code once.
+ */
+function shared(schema) {
+  const uses = new Map();
+  visit(schema, (text) => uses.set(text, (uses.get(text) ?? 0) + 1));
+  const names = new Map();
+  const definitions = {};
+  const replace = (node, inChoice, below = '') => {
+    if (Array.isArray(node)) return node.map((item) => replace(item, inChoice));
+    if (typeof node !== 'object' || node === null) return node;
+    const text = JSON.stringify(node);
+    const known = names.get(text);
+    if (known !== undefined && !inChoice) return { $ref: known };
+    // What a map's names stand for is a part too: what is said of it then needs no long way from the root.
+    const repeats = (uses.get(text) ?? 0) > 1 || below === 'additionalProperties';
+    const isPart = !inChoice && typeof node.type === 'string' && text.length > WORTH && repeats;
+    const copy = Object.fromEntries(
+      Object.entries(node).map(([key, value]) => [key, replace(value, inChoice || STAYS.has(key), key)]),
+    );
+    if (!isPart) return copy;
+    const name = `part${names.size}`;
+    names.set(text, `#/definitions/${name}`);
+    definitions[name] = copy;
+    return { $ref: `#/definitions/${name}` };
+  };
+  const root = replace(schema, false);
+  return { ...root, definitions };
+}
+
+function visit(node, see, inChoice = false) {
+  if (typeof node !== 'object' || node === null) return;
+  if (!Array.isArray(node) && typeof node.type === 'string' && !inChoice) see(JSON.stringify(node));
+  for (const [key, value] of Object.entries(node)) visit(value, see, inChoice || STAYS.has(key));
+}
+
 /** Ajv's validator as a module that needs nothing else, and its types. */
 export async function renderValidator() {
   const ajv = new Ajv({
@@ -32,9 +77,13 @@ export async function renderValidator() {
     verbose: true,
     strict: true,
     allowUnionTypes: true,
+    // Messages are validate.ts’s own.
+    messages: false,
+    // Every use of a shared part would otherwise be a copy of its code.
+    inlineRefs: false,
     code: { source: true, esm: true, lines: true },
   });
-  const source = standalone.default(ajv, ajv.compile(await loadSchema()));
+  const source = standalone.default(ajv, ajv.compile(shared(await loadSchema())));
   // Ajv's output asks for its helpers with require(): take them in.
   const { outputFiles } = await build({
     stdin: { contents: source, resolveDir: root, loader: 'js' },

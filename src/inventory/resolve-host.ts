@@ -3,7 +3,7 @@ import type { Path } from './document.ts';
 import type { Findings } from './findings.ts';
 import type { Names } from './groups.ts';
 import { checkLinks } from './link-rules.ts';
-import { withDefaults } from './merge.ts';
+import { hasPath, withDefaults } from './merge.ts';
 import type { ExtraFile, Extras, Host, Interface, Ssh } from './model.ts';
 import { resolveInterface } from './resolve-interface.ts';
 import type { Inventory, InventoryFile, InventoryGroup, InventoryHost } from './schema.ts';
@@ -24,7 +24,7 @@ export function resolveHost(name: string, inventory: Inventory, names: Names, fi
   const placeOf = (...key: string[]): Path =>
     [path, ...groups.map((group): Path => ['groups', group]), ['defaults', 'host']]
       .map((at): Path => [...at, ...key])
-      .find((at) => has(inventory, at)) ?? path;
+      .find((at) => hasPath(inventory, at)) ?? path;
   const interfaces = Object.entries(said.interfaces ?? {}).map(([device, one]) =>
     resolveInterface(device, one, [...path, 'interfaces', device], findings),
   );
@@ -49,11 +49,6 @@ export function resolveHost(name: string, inventory: Inventory, names: Names, fi
     timeServers: said.time?.servers ?? [],
     vars: said.vars ?? {},
   };
-}
-
-function has(value: unknown, [key, ...rest]: Path): boolean {
-  if (key === undefined) return true;
-  return typeof value === 'object' && value !== null && key in value && has(value[key as keyof typeof value], rest);
 }
 
 /** What a group says of its members, without who they are. */

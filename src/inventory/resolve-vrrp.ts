@@ -5,6 +5,7 @@ import type { Path } from './document.ts';
 import { seconds } from './duration.ts';
 import type { Findings } from './findings.ts';
 import { checkHost, type Names } from './groups.ts';
+import { hasPath } from './merge.ts';
 import type { Cidr, Host, Secret, VrrpGroup, VrrpInstance } from './model.ts';
 import { anAddress, hostAddress } from './resolve-interface.ts';
 import type { Inventory, InventoryVrrp } from './schema.ts';
@@ -52,6 +53,8 @@ function instanceOf(text: string, inventory: Inventory, path: Path, findings: Fi
     Object.keys(one.instances).map((key) => `${name}.${key}`),
   );
   if (known.includes(text)) return { group, instance };
+  // Described, and wrong in itself.
+  if (hasPath(findings.document.value, ['vrrp', group, 'instances', instance])) return undefined;
   findings.add(path, 'INV-UNKNOWN-NAME', `there is no VRRP instance “${text}”`, suggestion(text, known));
   return undefined;
 }
@@ -64,6 +67,9 @@ export function resolveVrrp(
   vips: ReadonlyMap<string, NamedVip>,
   findings: Findings,
 ): VrrpGroup[] {
+  const vipsLost = Object.entries(inventory.vips ?? {}).some(
+    ([name, said]) => said.vrrp !== undefined && vips.get(name)?.vrrp === undefined,
+  );
   const groups = Object.entries(inventory.vrrp ?? {}).map(([name, said]) => {
     const path: Path = ['vrrp', name];
     const nodes = Object.entries(said.nodes).filter(([host]) =>
@@ -111,7 +117,7 @@ export function resolveVrrp(
       notify,
       instances,
     };
-    checkVrrp(group, said, findings);
+    checkVrrp(group, said, vipsLost, findings);
     return group;
   });
   checkRouterIds(groups, hosts, findings);
@@ -150,28 +156,36 @@ function resolveInstance(
     .map((address): Cidr => ({ ...address, prefix: bits(address.family) }));
   const addresses = [...own, ...carried];
   const family = addresses.length > 0 && addresses.every((each) => each.family === 6) ? 6 : 4;
+  const without = new Map<string, { at: Path; device: string; hosts: string[] }>();
+  const speaking = nodes.flatMap(([host, node]) => {
+    const device = node.interfaces?.[name] ?? one?.interface ?? '';
+    const at: Path =
+      node.interfaces?.[name] === undefined
+        ? [...path, 'interface']
+        : ['vrrp', group, 'nodes', host, 'interfaces', name];
+    const found = hosts.find((each) => each.name === host)?.interfaces.find((each) => each.name === device);
+    if (found === undefined) {
+      const same = without.get(at.join()) ?? { at, device, hosts: [] };
+      without.set(at.join(), { ...same, hosts: [...same.hosts, host] });
+      return [];
+    }
+    const address = found.addresses.find((each) => each.family === family) ?? found.addresses[0];
+    if (address === undefined) {
+      findings.add(at, 'INV-NO-ADDRESS', `${host}’s ${device} has no address to speak VRRP from`, 'Give it one.');
+      return [];
+    }
+    return [{ host, device, address: address.address }];
+  });
+  for (const { at, device, hosts: members } of without.values()) {
+    const [host] = members;
+    const known = hosts.find((each) => each.name === host)?.interfaces.map((each) => each.name) ?? [];
+    const who = `${members.join(' and ')} ${members.length === 1 ? 'has' : 'have'}`;
+    findings.add(at, 'INV-UNKNOWN-NAME', `${who} no interface “${device}”`, suggestion(device, known));
+  }
   return {
     name,
     virtualRouterId: one?.virtual_router_id ?? 0,
-    nodes: nodes.flatMap(([host, node]) => {
-      const device = node.interfaces?.[name] ?? one?.interface ?? '';
-      const at: Path =
-        node.interfaces?.[name] === undefined
-          ? [...path, 'interface']
-          : ['vrrp', group, 'nodes', host, 'interfaces', name];
-      const found = hosts.find((each) => each.name === host)?.interfaces.find((each) => each.name === device);
-      if (found === undefined) {
-        const known = hosts.find((each) => each.name === host)?.interfaces.map((each) => each.name) ?? [];
-        findings.add(at, 'INV-UNKNOWN-NAME', `${host} has no interface “${device}”`, suggestion(device, known));
-        return [];
-      }
-      const address = found.addresses.find((each) => each.family === family) ?? found.addresses[0];
-      if (address === undefined) {
-        findings.add(at, 'INV-NO-ADDRESS', `${host}’s ${device} has no address to speak VRRP from`, 'Give it one.');
-        return [];
-      }
-      return { host, device, address: address.address };
-    }),
+    nodes: speaking,
     addresses,
     trackInterfaces: one?.track_interfaces ?? [],
   };

@@ -4,8 +4,11 @@ import type { Findings } from './findings.ts';
 import type { Host, VrrpGroup } from './model.ts';
 import type { InventoryVrrp } from './schema.ts';
 
-/** What VRRP and keepalived can't do, found before any host is touched. */
-export function checkVrrp(group: VrrpGroup, said: InventoryVrrp, findings: Findings): void {
+/**
+ * What VRRP and keepalived can't do, found before any host is touched.
+ * @param vipsLost some VIP names an instance that there is not: it may have been meant for this group
+ */
+export function checkVrrp(group: VrrpGroup, said: InventoryVrrp, vipsLost: boolean, findings: Findings): void {
   const path: Path = ['vrrp', group.name];
   checkInterval(group, path, findings);
   if (said.preempt_delay !== undefined && !group.preempt) {
@@ -52,7 +55,7 @@ export function checkVrrp(group: VrrpGroup, said: InventoryVrrp, findings: Findi
         'Leave version out, or use 3.',
       );
     }
-    if (instance.addresses.length === 0) {
+    if (instance.addresses.length === 0 && !vipsLost) {
       findings.add(
         at,
         'INV-NO-ADDRESS',

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadCluster } from '../../src/inventory/index.ts';
@@ -9,6 +10,8 @@ import { folder } from './files.ts';
 function load(text: string, files: Record<string, string> = {}): Cluster {
   return loadCluster([join(folder({ 'lvs.yaml': `version: 1\nname: c\n${text}`, ...files }), 'lvs.yaml')]);
 }
+
+const sha = (text: string) => createHash('sha256').update(text).digest('hex');
 
 /** A director, two real servers and a client, in one network. */
 const HOSTS = `
@@ -486,9 +489,9 @@ proxies:
     const [app, other] = load(
       `${HOSTS}applications:
   shop: { software: tomcat, hosts: [r1], port: 8080, pages: ./files/shop }
-  old: { software: tomcat, hosts: [r2], port: 8080, index: "hi", source: { archive: ./t.tar.gz, sha256: ${'a'.repeat(64)},
-    java: { archive: ./j.tar.gz, sha256: ${'b'.repeat(64)} } } }`,
-      { 'files/shop/index.jsp': 'x', 'files/shop/a/b.txt': 'y' },
+  old: { software: tomcat, hosts: [r2], port: 8080, index: "hi", source: { archive: ./t.tar.gz, sha256: ${sha('t')},
+    java: { archive: ./j.tar.gz, sha256: ${sha('j')} } } }`,
+      { 'files/shop/index.jsp': 'x', 'files/shop/a/b.txt': 'y', 't.tar.gz': 't', 'j.tar.gz': 'j' },
     ).applications;
     expect(app).toMatchObject({
       source: { type: 'package' },
@@ -499,8 +502,8 @@ proxies:
     });
     expect(other?.source).toMatchObject({
       type: 'archive',
-      archive: { file: expect.stringMatching(/^\/.*\/t\.tar\.gz$/), sha256: 'a'.repeat(64) },
-      java: { sha256: 'b'.repeat(64) },
+      archive: { file: expect.stringMatching(/^\/.*\/t\.tar\.gz$/), sha256: sha('t') },
+      java: { sha256: sha('j') },
     });
   });
   test('the firewall’s networks', () => {
