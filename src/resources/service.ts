@@ -15,6 +15,8 @@ export interface ServiceResource {
   running: boolean | null;
   /** The files it reads, with the SHA-256 (hex) that each is to have. */
   config: { path: string; sha256: string }[];
+  /** It comes with a package that is wanted too, which enables it: not there yet, it counts as enabled. */
+  packaged?: true;
   /** How it takes up a changed configuration. */
   activate: 'reload' | 'restart';
   /** Given back: where it runs, it takes up the files that are there now, and nothing notes any more what it loads. */
@@ -139,7 +141,8 @@ op_service_release() {
   undo({ resource, before }) {
     if (!isRecord(before)) return undefined;
     const enabled = typeof before.enabled === 'boolean' ? before.enabled : null;
-    return { ...resource, enabled, running: before.running === false ? false : null, config: [], released: true };
+    const { packaged: _, ...own } = resource;
+    return { ...own, enabled, running: before.running === false ? false : null, config: [], released: true };
   },
   earliest: (first, later) => (isRecord(first) && isRecord(later) ? { ...later, ...first } : first),
   late: ({ released, running }) => released === true && running === null,
@@ -162,7 +165,8 @@ op_service_release() {
     const before: Partial<ServiceState> = {};
     const after: Partial<ServiceState> = {};
     const word = (on: boolean, yes: string, no: string) => (on ? yes : no);
-    if (enabled !== null && state.enabled !== null && state.enabled !== enabled) {
+    const isEnabled = resource.packaged && state.load === 'not-found' ? true : state.enabled;
+    if (enabled !== null && isEnabled !== null && isEnabled !== enabled) {
       ops.push({ name: word(enabled, 'service_enable', 'service_disable'), args: [unit] });
       shown.push({ as: 'action', text: `${word(enabled, 'enable', 'disable')} ${unit}` });
       before.enabled = state.enabled;

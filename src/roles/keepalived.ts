@@ -92,7 +92,14 @@ function sorryOf({ sorryServer }: Service, rule: IpvsRule): { sorryServer?: { ad
 }
 
 function alone(unit: string): Desired {
-  const resource = { kind: 'service' as const, unit, enabled: false, running: null, config: [] };
+  const resource = {
+    kind: 'service' as const,
+    unit,
+    enabled: false,
+    running: null,
+    config: [],
+    packaged: true as const,
+  };
   return { stage: 'rules', resource: { ...resource, activate: 'restart' } };
 }
 

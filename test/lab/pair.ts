@@ -10,7 +10,11 @@ export type Director = (typeof DIRECTORS)[number];
 /** The directors that hold an address now. */
 export async function holders(cluster: ClusterLab, address: string): Promise<Director[]> {
   const held = await Promise.all(
-    DIRECTORS.map(async (host) => (await cluster.attempt(host, 'ip -br address')).stdout.includes(` ${address}/`)),
+    DIRECTORS.map(async (host) => {
+      // One without power holds nothing.
+      const shown = await cluster.attempt(host, 'ip -br address').catch(() => undefined);
+      return shown?.stdout.includes(` ${address}/`) ?? false;
+    }),
   );
   return DIRECTORS.filter((_, index) => held[index]);
 }

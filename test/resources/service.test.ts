@@ -65,6 +65,18 @@ describe('systemctl show', () => {
 describe('changes', () => {
   test.each<[string, Partial<ServiceResource>, Partial<ServiceState>, string[]]>([
     ['as described', {}, {}, []],
+    [
+      'not there yet, and its package will enable it',
+      { enabled: false, running: null, config: [], packaged: true },
+      { load: 'not-found', enabled: false, running: false, loaded: null },
+      ['service_disable nginx.service'],
+    ],
+    [
+      'not there, and nothing brings it',
+      { enabled: false, running: null, config: [] },
+      { load: 'not-found', enabled: false, running: false, loaded: null },
+      [],
+    ],
     ['left as it is', { enabled: null, running: null, config: [] }, { enabled: false, running: false }, []],
     ['not enabled', {}, { enabled: false }, ['service_enable nginx.service']],
     ['cannot be enabled', {}, { enabled: null }, []],
