@@ -43,7 +43,7 @@ describe('lvsctl', () => {
     expect(await lvsctl(['--version'])).toEqual({ code: 0, out: packageJson.version, err: '' });
   });
 
-  it.each(['validate', 'plan', 'apply', 'verify', 'lab', 'demo', 'completion'])(
+  it.each(['validate', 'plan', 'apply', 'destroy', 'verify', 'lab', 'demo', 'completion'])(
     'lists %s in its help',
     async (command) => {
       const help = await lvsctl(['--help']);
@@ -151,5 +151,28 @@ describe('plan', () => {
     } finally {
       await other.stop();
     }
+  });
+});
+
+describe('lvsctl destroy', () => {
+  it('without a terminal wants to be told --yes', async () => {
+    const run = await lvsctl(['destroy', '-i', inventory('one.yaml', { here: good() })]);
+    expect(run.code).toBe(1);
+    expect(run.err).toContain('CLI-NO-TERMINAL');
+  });
+
+  it('has nothing to do where lvsctl manages nothing', async () => {
+    const run = await lvsctl(['destroy', '--yes', '-i', inventory('one.yaml', { here: good() })]);
+    expect(run.code).toBe(0);
+    expect(run.out).toContain('Nothing to give back: lvsctl manages nothing on 1 host.');
+  });
+
+  it('changes nothing anywhere while a host can not be read, unless that is left out', async () => {
+    const gone = { ...good(), port: await freePort() };
+    const file = inventory('two.yaml', { here: good(), gone });
+    const refused = await lvsctl(['destroy', '--yes', '-i', file]);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain('APPLY-UNREACHABLE');
+    expect((await lvsctl(['destroy', '--yes', '--skip-unreachable', '-i', file])).code).toBe(0);
   });
 });
