@@ -1,3 +1,5 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { ClusterLab } from './cluster.ts';
 import { DIRECTORS, expectAll, gapOf, holders, master, masterDown, other, reconfigure, until } from './pair.ts';
@@ -19,6 +21,29 @@ async function traffic(cluster: ClusterLab): Promise<void> {
 }
 
 function more(of: () => ClusterLab): void {
+  it(
+    'a template that keepalived refuses: its own words, the line, and nothing changed',
+    async () => {
+      const cluster = of();
+      const sums = () => cluster.on('lvs1', 'sha256sum /etc/keepalived/keepalived.conf /etc/sysctl.d/*');
+      const before = await sums();
+      const folder = join(dirname(cluster.file), 'templates/keepalived');
+      mkdirSync(folder, { recursive: true });
+      const own = readFileSync(new URL('../../templates/keepalived/keepalived.conf', import.meta.url), 'utf8');
+      writeFileSync(join(folder, 'keepalived.conf'), own.replace('delay_loop', 'delay_lop'));
+      const refused = await cluster.run('apply', '--lab', '--yes');
+      expect(refused.code).toBe(1);
+      const said = `${refused.out}${refused.err}`;
+      expect(said).toContain('APPLY-REFUSED');
+      expect(said).toMatch(/keepalived\.conf: Line \d+\) Unknown keyword 'delay_lop'/);
+      expect(said).toMatch(/keepalived\.conf:\d+: delay_lop 3/);
+      expect(await sums()).toBe(before);
+      rmSync(dirname(folder), { recursive: true });
+      expect(await cluster.pending()).toEqual([]);
+    },
+    LONG,
+  );
+
   it(
     'the master’s power is cut: the VIP and the gateway move, and requests go on',
     async () => {
