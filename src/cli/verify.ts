@@ -1,4 +1,6 @@
 import { LvsctlError } from '../errors/index.ts';
+import type { Plan } from '../plan/plan.ts';
+import { warningLines } from '../report/plan-text.ts';
 import type { Connection } from '../transport/types.ts';
 import type { Check } from '../verify/judge.ts';
 import { clientsOf, verify } from '../verify/verify.ts';
@@ -27,7 +29,8 @@ export async function verifyCommand(options: VerifyOptions, output: Output, sign
       requests: options.requests,
       onCheck: (check) => output.emit('check', check),
     });
-    output.print(checksText(checks, plan.unseen.length, output));
+    for (const warning of plan.warnings) output.emit('warning', warning);
+    output.print(checksText(checks, plan, output));
     output.problems(plan.unseen.flatMap(({ problems }) => problems));
     return checks.some((check) => check.status === 'failed') || plan.unseen.length > 0 ? EXIT.error : EXIT.done;
   } finally {
@@ -50,15 +53,17 @@ async function connectClients(target: Aim, connections: Map<string, Connection>,
   }
 }
 
-function checksText(checks: readonly Check[], unseen: number, output: Output): string {
+function checksText(checks: readonly Check[], plan: Plan, output: Output): string {
   const { paint } = output;
   const marks = { ok: paint.added('ok     '), failed: paint.removed('FAILED '), unknown: paint.changed('unknown') };
   const lines = checks.map((check) => `${marks[check.status]}  ${check.hop}\n           ${paint.faint(check.detail)}`);
   const first = checks.find((check) => check.status === 'failed');
-  return [...lines, '', end()].join('\n');
+  const warnings = warningLines(plan, paint);
+  return [...lines, ...(warnings.length > 0 ? ['', ...warnings] : []), '', end()].join('\n');
 
   function end(): string {
     if (first !== undefined) return paint.removed(`Failed, first at: ${first.hop}`);
+    const unseen = plan.unseen.length;
     if (unseen > 0) return paint.removed(`Not verified: ${unseen} of the hosts could not be read.`);
     const unknown = checks.filter((check) => check.status === 'unknown').length;
     return paint.added(

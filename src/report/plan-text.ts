@@ -20,12 +20,15 @@ export function planText(plan: Plan, paint: Paint): string {
       ...problems.map((p) => indent(problemText(p, paint), 2)),
     ].join('\n'),
   );
-  const warnings = plan.warnings.map(
-    (each) => `${paint.changed('Warning')}  ${each.host}, ${each.key}: ${printable(each.text)}`,
-  );
+  const warnings = warningLines(plan, paint);
   return [...blocks, ...unseen, ...(warnings.length > 0 ? [warnings.join('\n')] : []), orderText(plan), summary(plan)]
     .filter((block) => block !== '')
     .join('\n\n');
+}
+
+/** What the operator should know and no change mends, a line each. */
+export function warningLines(plan: Pick<Plan, 'warnings'>, paint: Paint): string[] {
+  return plan.warnings.map((each) => `${paint.changed('Warning')}  ${each.host}, ${each.key}: ${printable(each.text)}`);
 }
 
 function nothing(plan: Plan, host: string): string {
