@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadCluster } from '../../src/inventory/index.ts';
+import type { Link } from '../../src/inventory/model.ts';
 import { firstProfile, guestFiles, kernelArguments, links } from '../../src/lab/guest.ts';
 import { layout } from '../../src/lab/layout.ts';
 import { wires } from '../../src/lab/network.ts';
@@ -115,7 +116,7 @@ describe('fingerprint', () => {
 });
 
 describe('bonds and VLANs', () => {
-  const bond = { type: 'bond', mode: 'active-backup', members: ['eno1', 'eno2'], options: { miimon: '100' } } as const;
+  const bond: Link = { type: 'bond', mode: 'active-backup', members: ['eno1', 'eno2'], options: { miimon: '100' } };
   const vlan = { type: 'vlan', parent: 'bond0', id: 30 } as const;
   const made = layout(
     cluster('/x', [
