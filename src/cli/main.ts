@@ -111,6 +111,7 @@ export function makeProgram(): Command {
   program
     .command('validate')
     .description('check the inventory; touches no host')
+    .option('--resolved', 'print everything that follows from it, and where each value comes from')
     .addOption(inventory())
     .addOption(cluster())
     .addOption(json())

@@ -29,7 +29,6 @@ export type {
   ClockResource,
   ConnectionResource,
   FileResource,
-  FirewallResource,
   IpvsResource,
   IpvsTimeoutsResource,
   KeepalivedResource,

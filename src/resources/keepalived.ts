@@ -208,7 +208,9 @@ function faults({ instances }: KeepalivedResource, state: KeepalivedState): stri
     const found = state.vrrp[name];
     const there = addresses.filter((address) => state.addresses[device]?.includes(address));
     if (found === 'FAULT') {
-      return [`${name} is in fault: an interface or a script that it tracks fails, or its address came after keepalived`];
+      return [
+        `${name} is in fault: an interface or a script that it tracks fails, or its address came after keepalived`,
+      ];
     }
     if (found === 'MASTER' && there.length < addresses.length) {
       return [`${name} is master without ${addresses.filter((address) => !there.includes(address)).join(', ')}`];

@@ -128,7 +128,8 @@ describe('plan', () => {
       .split('\n')
       .map((line) => JSON.parse(line))
       .find((event) => event.event === 'plan');
-    expect(plan.plan.steps[0].changes[0]).toMatchObject({ key: `file ${join(folder, 'wanted')}`, direction: 'add' });
+    const [change] = plan.plan.steps.flatMap((step: { changes: object[] }) => step.changes);
+    expect(change).toMatchObject({ key: `file ${join(folder, 'wanted')}`, direction: 'add' });
 
     // The inventory changes: the saved plan is no longer what anybody describes.
     inventory('one.yaml', { here: { ...good(), user: 'somebody' } });
@@ -161,18 +162,11 @@ describe('lvsctl destroy', () => {
     expect(run.err).toContain('CLI-NO-TERMINAL');
   });
 
-  it('has nothing to do where lvsctl manages nothing', async () => {
-    const run = await lvsctl(['destroy', '--yes', '-i', inventory('one.yaml', { here: good() })]);
-    expect(run.code).toBe(0);
-    expect(run.out).toContain('Nothing to give back: lvsctl manages nothing on 1 host.');
-  });
-
-  it('changes nothing anywhere while a host can not be read, unless that is left out', async () => {
+  it('changes nothing anywhere while a host can not be read', async () => {
     const gone = { ...good(), port: await freePort() };
     const file = inventory('two.yaml', { here: good(), gone });
     const refused = await lvsctl(['destroy', '--yes', '-i', file]);
     expect(refused.code).toBe(1);
     expect(refused.err).toContain('APPLY-UNREACHABLE');
-    expect((await lvsctl(['destroy', '--yes', '--skip-unreachable', '-i', file])).code).toBe(0);
   });
 });

@@ -32,7 +32,7 @@ function entry(resource: Resource, before: unknown, ...wrote: unknown[]): Record
 }
 
 describe('what gives it back', () => {
-  test.each<[string, Resource, unknown, Undoing, unknown]>([
+  test.each<[string, Resource, unknown, Undoing, object | undefined]>([
     ['a new file goes', file, { type: 'absent' }, 'left', { kind: 'file', path: '/etc/x', state: 'absent' }],
     ['a replaced one returns', file, was, 'left', { kind: 'file', path: '/etc/x', state: 'restored', was }],
     ['a device file does not', file, { type: 'other', what: 'special' }, 'left', { left: expect.any(String) }],

@@ -125,9 +125,12 @@ describe('what a director has', () => {
 test('one program owns the table', () => {
   expect(tableOwner(cluster(DR), 'director')).toBe('ipvsadm');
   expect(tableOwner(cluster(`${DR}, health_check: { tcp_check: {} }`), 'director')).toBe('keepalived');
-  expect(tableOwner(cluster(`${DR}, health_check: { tcp_check: {} }, sorry_server: { address: 10.0.0.99 }`), 'director')).toBe('keepalived');
-  const kinds = director(cluster(`${DR}, quorum: 1`)).map(({ kind }) => kind);
-  expect(kinds).not.toContain('ipvs_timeouts');
-  const units = director(cluster(`${DR}, quorum: 1`)).flatMap((each) => (each.kind === 'service' ? [each.unit] : []));
-  expect(units).not.toContain('ipvsadm.service');
+  expect(
+    tableOwner(cluster(`${DR}, health_check: { tcp_check: {} }, sorry_server: { address: 10.0.0.99 }`), 'director'),
+  ).toBe('keepalived');
+  const resources = director(cluster(`${DR}, health_check: { tcp_check: {} }, quorum: 1`));
+  expect(resources.map(({ kind }) => kind)).not.toContain('ipvs_timeouts');
+  expect(resources).toContainEqual(
+    expect.objectContaining({ kind: 'service', unit: 'ipvsadm.service', enabled: false, running: false }),
+  );
 });
