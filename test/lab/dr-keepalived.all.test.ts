@@ -4,7 +4,7 @@ import { destinations, expectAll, gapOf, holders, master, masterDown, other, rec
 import { clusterStory } from './story.ts';
 import { capture, load, neighbours, shares } from './traffic.ts';
 
-/** DR with a pair of directors, two proxies and two Tomcats: the fourth document's cluster on seven real kernels. */
+/** DR with a pair of directors, two proxies and two Tomcats: seven real kernels. */
 
 const VIP = '192.168.148.161';
 const SITE = `http://${VIP}/`;

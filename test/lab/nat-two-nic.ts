@@ -20,7 +20,7 @@ async function traffic(cluster: ClusterLab): Promise<void> {
   }
 }
 
-/** NAT, a director with two network cards: the first document's cluster on four real kernels. */
+/** NAT, a director with two network cards: four real kernels. */
 export const NAT_TWO_NIC: ClusterStory = {
   inventory: 'nat-two-nic',
   traffic,
