@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import type { Lab } from '../../src/lab/index.ts';
 
@@ -166,44 +167,9 @@ export async function held(
   };
 }
 
-// Asks at fixed times whether or not the earlier ones were answered, as many clients together would.
-// 228 is clock_gettime on x86-64 (perl-base has no Time::HiRes), 1 its monotonic clock.
-const LOAD = `use strict; use IO::Socket::IP; use IO::Select; $| = 1; $SIG{PIPE} = 'IGNORE';
-my ($address, $port, $path, $rate, $limit) = @ARGV; my ($stop, %open) = (0);
-$SIG{TERM} = sub { $stop = 1 };
-sub now { my $b = pack('qq', 0, 0); syscall(228, 1, $b); my ($s, $n) = unpack('qq', $b); $s + $n / 1e9 }
-my $first = now(); my $next = $first; my $select = IO::Select->new;
-sub done { my ($c, $result) = @_; my $b = $c->{got}; $b =~ s/^.*?\\r\\n\\r\\n//s; $b =~ s/\\s+/ /g;
-  printf "%.3f %.3f %s %s\\n", $c->{at} - $first, now() - $c->{at}, $result, $result eq 'ok' ? $b : '';
-  $select->remove($c->{s}); delete $open{fileno $c->{s}}; close $c->{s} }
-print "load\\n";
-until ($stop && !%open) {
-  my $t = now();
-  if (!$stop && $t >= $next) {
-    $next += 1 / $rate;
-    my $s = IO::Socket::IP->new(PeerHost => $address, PeerPort => $port, Blocking => 0);
-    if (!$s) { printf "%.3f 0 refused \\n", $t - $first; next }
-    $open{fileno $s} = { s => $s, at => $t, got => '', sent => 0 }; $select->add($s);
-  }
-  for my $c (values %open) { done($c, 'timeout') if $t - $c->{at} > $limit }
-  my $wait = $stop ? 0.05 : $next - now(); $wait = 0 if $wait < 0; $wait = 0.05 if $wait > 0.05;
-  my @unsent = map { $_->{s} } grep { !$_->{sent} } values %open;
-  my ($r, $w) = IO::Select->select($select, @unsent ? IO::Select->new(@unsent) : undef, undef, $wait);
-  for my $s (@{$w || []}) {
-    my $c = $open{fileno $s} or next;
-    if (my $e = $s->getsockopt(1, 4)) { $! = $e; done($c, 'refused'); next }
-    syswrite $s, "GET $path HTTP/1.0\\r\\nHost: load\\r\\n\\r\\n"; $c->{sent} = 1;
-  }
-  for my $s (@{$r || []}) {
-    my $c = defined fileno $s ? $open{fileno $s} : undef; next unless $c;
-    my $n = sysread $s, my $piece, 65536;
-    if (!defined $n) { next if $!{EAGAIN} || $!{EINTR}; done($c, 'reset') }
-    elsif ($n == 0) { done($c, $c->{got} =~ m#^HTTP/1\\.. 200# ? 'ok' : 'bad') }
-    else { $c->{got} .= $piece }
-  }
-}`;
+const LOAD = readFileSync(new URL('./load.pl', import.meta.url), 'utf8');
 
-/** One request of a load: when it began, in seconds from the load's start, and what became of it. */
+/** One request of a load: when it began, in seconds since 1970 by the client's clock, and what became of it. */
 export interface Sample {
   at: number;
   seconds: number;
@@ -370,12 +336,12 @@ export async function neighbours(lab: Lab, host: string): Promise<Record<string,
   return Object.fromEntries(pairs);
 }
 
-/** Captures packets on an interface until stopped; gives tcpdump's lines (`-n -e`). */
+/** Captures packets on an interface until stopped; gives tcpdump's lines (`-n -e -tt`: seconds since 1970 come first). */
 export async function capture(lab: Lab, host: string, device: string, filter: string): Promise<Running<string[]>> {
   const running = await start(
     lab,
     host,
-    ['tcpdump', '-n', '-e', '-l', '-U', '-i', device, filter],
+    ['tcpdump', '-n', '-e', '-tt', '-l', '-U', '-i', device, filter],
     'listening on',
     'INT',
   );
