@@ -1,4 +1,4 @@
-import pLimit from 'p-limit';
+import pLimit, { type LimitFunction } from 'p-limit';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { execute, observe } from '../host/client.ts';
 import type { OpResult } from '../host/execute.ts';
@@ -7,11 +7,13 @@ import type { Plan, PlannedChange, PlannedHost, Step } from '../plan/plan.ts';
 import { diffOne, holds } from '../resources/index.ts';
 import type { Connection, Transport } from '../transport/types.ts';
 import { isLastRecord, runGraph, type StepOutcome } from './graph.ts';
+import { type HookEvent, refuseOtherHooks, runHook } from './hooks.ts';
 import { linesNamed } from './lines-named.ts';
 
 /** What an apply reports while it goes on. */
 export type ApplyEvent =
   | { type: 'checking'; host: string }
+  | { type: 'hook-started'; step: string; host: string; hook: HookEvent }
   | { type: 'step-started'; step: string; host: string }
   | { type: 'op-done'; step: string; host: string; op: string; done: number; of: number }
   | { type: 'step-ended'; step: string; host: string; outcome: StepOutcome; problems: readonly Problem[] }
@@ -55,16 +57,22 @@ export interface ApplyOptions {
 /**
  * Does what the plan says and nothing else: checks that every host still is as it was when the plan was made,
  * runs the steps along their graph, and reads back what each host has afterwards.
- * @throws PLAN-STALE (before anything is changed), and the transport's errors when a host can't be reached
+ * @throws PLAN-STALE, HOOK-CHANGED (before anything is changed), and the transport's errors when a host can't be reached
  */
 export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
   const connections = options.connections ?? new Map<string, Connection>();
   const hosts = plan.hosts.filter((host) => plan.steps.some((step) => step.host === host.name));
   try {
+    refuseOtherHooks(plan);
     await reachAll(plan, hosts, connections, options);
     const course: Course = { problems: new Map(), left: new Map(), touched: new Set() };
-    const steps = await runGraph(plan.steps, (step) => runStep(step, connections, options, course), options.signal);
     const limit = pLimit(options.parallel);
+    const hooked = hooking(plan, options, course, limit);
+    const steps = await runGraph(
+      plan.steps,
+      (step) => hooked(step, () => runStep(step, connections, options, course)),
+      options.signal,
+    );
     const results = await Promise.all(
       hosts.map((host) =>
         limit(() => {
@@ -172,6 +180,38 @@ function observeChanges(
 
 function withSignal(phase: string, { signal }: ApplyOptions): { phase: string; signal?: AbortSignal } {
   return signal ? { phase, signal } : { phase };
+}
+
+/**
+ * Runs hooks around a step. Without its `before_change` a step isn't begun; once that has run, so does `after_change`,
+ * whatever came of the step, and what it says changes nothing of that. A host's last record is no change of it.
+ */
+function hooking(plan: Plan, options: ApplyOptions, { problems }: Course, limit: LimitFunction) {
+  const hook = async (step: Step, event: HookEvent, outcome?: StepOutcome): Promise<Problem | undefined> => {
+    const name = event === 'before_change' ? 'beforeChange' : 'afterChange';
+    if (plan.hooks?.[name] === undefined || isLastRecord(step)) return undefined;
+    const problem = await limit(() => {
+      options.onEvent?.({ type: 'hook-started', step: step.id, host: step.host, hook: event });
+      return runHook(plan, step, {
+        event,
+        timeout: options.stepTimeout,
+        ...(outcome === undefined ? {} : { outcome }),
+        ...(options.veil === undefined ? {} : { hidden: options.veil.hidden }),
+      });
+    });
+    if (problem !== undefined) problems.set(step.host, [...(problems.get(step.host) ?? []), problem]);
+    return problem;
+  };
+  return async (step: Step, run: () => Promise<StepOutcome>): Promise<StepOutcome> => {
+    const refusal = await hook(step, 'before_change');
+    if (refusal !== undefined) {
+      options.onEvent?.({ type: 'step-ended', step: step.id, host: step.host, outcome: 'failed', problems: [refusal] });
+      return 'failed';
+    }
+    const outcome = options.signal?.aborted && !isLastRecord(step) ? 'stopped' : await run();
+    await hook(step, 'after_change', outcome);
+    return outcome;
+  };
 }
 
 async function runStep(

@@ -1,4 +1,5 @@
 import { type ApplyEvent, type ApplyResult, applyPlan, refuseUnseen } from '../apply/apply.ts';
+import { refuseOtherHooks } from '../apply/hooks.ts';
 import { failure } from '../errors/index.ts';
 import { ENGINE_VERSION } from '../host/index.ts';
 import type { Veil } from '../host/veil.ts';
@@ -40,6 +41,7 @@ export async function applySaved(
   }
   const secrecy = secrecyOf(cluster, plan.purpose === 'apply');
   refuseOtherSecrets(plan, secrecy);
+  refuseOtherHooks(plan, cluster.hooks);
   const target = plan.lab ? await aimAtLab(cluster) : { cluster, lab: undefined };
   const transport = await transportFor(options, output, target.cluster, target.lab);
   try {
@@ -151,6 +153,9 @@ function showEvent(event: ApplyEvent, phase: Phase): void {
     case 'step-started':
       phase.update(event.step, 'running');
       break;
+    case 'hook-started':
+      phase.update(event.step, event.hook);
+      break;
     case 'op-done':
       phase.update(event.step, `${event.done} of ${event.of}, ${event.op.replaceAll('_', ' ')}`);
       break;
@@ -166,5 +171,6 @@ function showEvent(event: ApplyEvent, phase: Phase): void {
 
 function exitCode(result: ApplyResult): number {
   if (result.interrupted) return EXIT.interrupted;
-  return result.hosts.every((host) => host.status === 'done') ? EXIT.done : EXIT.error;
+  // A hook may have failed after a step that is done.
+  return result.hosts.every((host) => host.status === 'done' && host.problems.length === 0) ? EXIT.done : EXIT.error;
 }

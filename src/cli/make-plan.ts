@@ -1,3 +1,4 @@
+import { bindHooks } from '../apply/hooks.ts';
 import { ENGINE_VERSION } from '../host/index.ts';
 import type { Veil } from '../host/veil.ts';
 import { buildPlan } from '../plan/build.ts';
@@ -46,6 +47,7 @@ export async function makePlan(
     lab: options.lab === true,
     created: new Date().toISOString(),
     secrets: digests,
+    ...bindHooks(aim.cluster.hooks),
   };
   return { plan: buildPlan(context, read.seen, read.unseen, extra.destroy ? 'destroy' : 'apply'), survey: read, veil };
 }

@@ -136,8 +136,8 @@ export const Firewall = Type.Object(
 
 export const Hooks = Type.Object(
   {
-    before_change: Type.Optional(text('Run before a step; its failure stops the host.', ['./silence.sh'])),
-    after_change: Type.Optional(text('Run after a step.', ['./unsilence.sh'])),
+    before_change: Type.Optional(text('Run before each step; its failure stops the host.', ['./silence.sh'])),
+    after_change: Type.Optional(text('Run after each step, whatever came of it.', ['./unsilence.sh'])),
   },
-  { ...closed, description: 'Programs run where lvsctl runs, with the plan’s host and step.' },
+  { ...closed, description: 'Programs beside the inventory, run where lvsctl runs as PROGRAM HOST STEP.' },
 );

@@ -39,6 +39,7 @@ export interface PlanContext {
   /** ISO 8601, UTC. */
   created: string;
   secrets?: NonNullable<Plan['secrets']>;
+  hooks?: NonNullable<Plan['hooks']>;
 }
 
 /**
@@ -82,6 +83,7 @@ export function buildPlan(
     steps: withChecks(withRecords(orderSteps(staged), books)),
     warnings,
     ...(context.secrets === undefined || context.secrets.length === 0 ? {} : { secrets: context.secrets }),
+    ...(context.hooks === undefined ? {} : { hooks: context.hooks }),
   };
 }
 

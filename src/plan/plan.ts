@@ -63,6 +63,8 @@ export interface Plan {
   warnings: Warning[];
   /** The secrets that its files name, each with a digest that tells nothing without the operator's key. */
   secrets?: { name: string; digest: string }[];
+  /** Programs run where lvsctl runs, before and after each step: absolute paths, and SHA-256 (hex) of the files. */
+  hooks?: { beforeChange?: { file: string; sha256: string }; afterChange?: { file: string; sha256: string } };
 }
 
 /** Whether the plan changes nothing on any host that was read. */

@@ -21,7 +21,14 @@ export function planText(plan: Plan, paint: Paint): string {
     ].join('\n'),
   );
   const warnings = warningLines(plan, paint);
-  return [...blocks, ...unseen, ...(warnings.length > 0 ? [warnings.join('\n')] : []), orderText(plan), summary(plan)]
+  return [
+    ...blocks,
+    ...unseen,
+    ...(warnings.length > 0 ? [warnings.join('\n')] : []),
+    orderText(plan),
+    hooksText(plan),
+    summary(plan),
+  ]
     .filter((block) => block !== '')
     .join('\n\n');
 }
@@ -73,6 +80,16 @@ function orderText(plan: Plan): string {
     ([wave, steps], index) => `  ${index + 1}. ${wave.padEnd(width)}  ${names(steps.map((step) => step.host))}`,
   );
   return ['Order', ...lines].join('\n');
+}
+
+/** What runs on this machine besides. */
+function hooksText(plan: Plan): string {
+  if (isEmpty(plan)) return '';
+  const { beforeChange: before, afterChange: after } = plan.hooks ?? {};
+  return [
+    ...(before === undefined ? [] : [`Before each step  ${printable(before.file)}`]),
+    ...(after === undefined ? [] : [`After each step   ${printable(after.file)}`]),
+  ].join('\n');
 }
 
 function changeText(change: PlannedChange, paint: Paint): string {
