@@ -125,10 +125,14 @@ export function clusterStory(story: ClusterStory): void {
         const destroyed = await cluster.run('destroy', '--lab', '--yes');
         expect(destroyed, `${destroyed.out}\n${destroyed.err}`).toMatchObject({ code: 0 });
         const after = await cluster.snapshots();
+        // What it says that it leaves.
+        const told = [...destroyed.out.matchAll(/left: (\/\S+), which the installation made/g)].map(
+          ([, path]) => new RegExp(`^files ${path}(/|:| )`),
+        );
         const left = cluster.managed.flatMap((host) => {
           const [was, is] = [before[host], after[host]];
           if (was === undefined || is === undefined) throw new Error(`no snapshot of ${host}`);
-          const known = [...LEFT_BY_PACKAGES, ...(story.leaves ?? [])];
+          const known = [...LEFT_BY_PACKAGES, ...told, ...(story.leaves ?? [])];
           return differences(was, is, known).map((line) => `${host}: ${line}`);
         });
         expect(left).toEqual([]);

@@ -341,7 +341,8 @@ export async function capture(lab: Lab, host: string, device: string, filter: st
   const running = await start(
     lab,
     host,
-    ['tcpdump', '-n', '-e', '-tt', '-l', '-U', '-i', device, filter],
+    // Without the immediate mode what came in its last second would be lost when it ends.
+    ['tcpdump', '-n', '-e', '-tt', '-l', '--immediate-mode', '-i', device, filter],
     'listening on',
     'INT',
   );
