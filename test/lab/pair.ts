@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { ClusterLab } from './cluster.ts';
-import type { Sample } from './traffic.ts';
+import { capture, load, type Running, type Sample } from './traffic.ts';
 
 /** What the tests of two directors share. */
 
@@ -42,16 +42,104 @@ export async function until<T>(look: () => Promise<T | undefined>, what: string,
   throw new Error(`${what}: not within ${tries} looks`);
 }
 
-/** The gap in a load: from the first failed request to the last, by when they began, in seconds. */
-export function gapOf(samples: readonly Sample[]): { from: number; to: number; failed: number } {
-  const failed = samples.filter(({ result }) => result !== 'ok');
-  const at = failed.map((sample) => sample.at);
-  return { from: Math.min(...at), to: Math.max(...at), failed: failed.length };
-}
-
-/** keepalived.conf(5): the longest time that a backup waits for the next advert. */
+/** keepalived.conf(5): the longest time that a backup waits for the next advert, in seconds. */
 export function masterDown(advertInterval: number, priority: number): number {
   return 3 * advertInterval + (256 - priority) / 256;
+}
+
+/** Seconds for each request. */
+const LIMIT = 1;
+
+/** Where a pair's VIP is asked for and its adverts are seen. */
+export interface Watched {
+  vip: string;
+  /** The director that takes over. */
+  backup: Director;
+  /** The interface of both directors that the VIP is on, and the client's own on that wire. */
+  device: string;
+  clientDevice: string;
+}
+
+/** How a director took over; all times by the client's clock, in seconds since 1970. */
+export interface Takeover {
+  /** When the backup heard the last advert of the old master. */
+  heard: number;
+  /** When the backup sent its first advert. */
+  advert: number;
+  samples: Sample[];
+}
+
+/**
+ * Asks for the VIP 50 times a second, each with a limit of one second, and watches the backup become master. The
+ * backup's adverts go to its peers alone, so they are captured on it. The clocks of two machines differ by an amount
+ * that the first gratuitous ARP tells, which both captures hold.
+ */
+export async function watchTakeover(cluster: ClusterLab, watched: Watched): Promise<Running<Takeover>> {
+  const { vip, backup, device, clientDevice } = watched;
+  const announced = `arp and src host ${vip}`;
+  const there = await capture(cluster.lab, backup, device, `ip proto 112 or ${announced}`);
+  const here = await capture(cluster.lab, 'client', clientDevice, announced);
+  const asked = await load(cluster.lab, 'client', { address: vip, port: 80 }, { rate: 50, limit: LIMIT });
+  return {
+    stop: async () => {
+      const samples = (await asked.stop()).toSorted((one, next) => one.at - next.at);
+      return { samples, ...takeoverOf(await there.stop(), await here.stop(), backup, cluster.ownerOf) };
+    },
+  };
+}
+
+/** Reads both captures. Pure. */
+function takeoverOf(
+  there: readonly string[],
+  here: readonly string[],
+  backup: Director,
+  ownerOf: ClusterLab['ownerOf'],
+): Omit<Takeover, 'samples'> {
+  const sent = sentBy(there, backup, ownerOf);
+  const first = (lines: readonly string[], what: string): number => {
+    const found = lines.find((line) => line.includes(what));
+    if (found === undefined) throw new Error(`no ${what} of ${backup} was captured: ${there.join('; ')}`);
+    return timeOf(found);
+  };
+  const advert = first(sent, 'VRRPv');
+  const heard = there.filter((line) => line.includes('VRRPv') && ownerOf(sourceOf(line)) !== backup).map(timeOf);
+  if (heard.length === 0) throw new Error(`${backup} heard no advert`);
+  const ahead = first(sentBy(here, backup, ownerOf), 'ARP') - first(sent, 'ARP');
+  return { heard: Math.max(...heard.filter((at) => at < advert)) + ahead, advert: advert + ahead };
+}
+
+/** When a line of a capture was seen, in seconds since 1970. Pure. */
+function timeOf(line: string): number {
+  return Number(line.split(' ')[0]);
+}
+
+/** The MAC that sent what a line of a capture shows. Pure. */
+function sourceOf(line: string): string {
+  return line.split(' ')[1] ?? '';
+}
+
+/**
+ * None of the requests that began after the backup's first advert failed, and none while the old master was there.
+ * Says what was measured.
+ * @returns the requests that failed
+ */
+export function expectTakeover(takeover: Takeover, what: string, expected: number): Sample[] {
+  const { heard, advert, samples } = takeover;
+  const failed = samples.filter(({ result }) => result !== 'ok');
+  const before = failed.map(({ at }) => (advert - at).toFixed(2));
+  console.log(
+    `${what}: ${(advert - heard).toFixed(2)} s from the last advert to the new master's first, and it waits for ` +
+      `${expected.toFixed(2)} s; ${failed.length} of ${samples.length} requests failed, begun from ${before[0]} s to ` +
+      `${before.at(-1)} s before it`,
+  );
+  const after = samples.filter(({ at }) => at > advert);
+  expect(after.length, 'requests after the first advert').toBeGreaterThan(100);
+  expectAll(after, 'requests after the first advert');
+  expectAll(
+    samples.filter(({ at }) => at < heard - LIMIT),
+    'requests while the old master was there',
+  );
+  return failed;
 }
 
 /** Changes keepalived's configuration by hand and lets it take it up. */
@@ -68,4 +156,17 @@ export async function destinations(cluster: ClusterLab, host: Director): Promise
 export function expectAll(samples: readonly Sample[], what: string): void {
   const wrong = samples.filter(({ result }) => result !== 'ok');
   expect(wrong, what).toEqual([]);
+}
+
+/** What a director sent, of the lines of a capture. Pure. */
+export function sentBy(lines: readonly string[], host: Director, ownerOf: ClusterLab['ownerOf']): string[] {
+  return lines.filter((line) => ownerOf(sourceOf(line)) === host);
+}
+
+/** What a director sent or was sent for an address, of the lines of a capture. Pure. */
+export function ofDirector(lines: readonly string[], host: Director, ownerOf: ClusterLab['ownerOf']): string[] {
+  return lines.filter((line) => {
+    const [, from = '', to = ''] = /^\S+ (\S+) > (\S+?),/.exec(line) ?? [];
+    return ownerOf(from) === host || ownerOf(to) === host;
+  });
 }
