@@ -70,7 +70,8 @@ export interface ClusterStory extends ClusterOptions {
   more?: (cluster: () => ClusterLab) => void;
 }
 
-const LONG = 400_000;
+// A JDK takes minutes to install where several labs share the cores.
+const LONG = 1_800_000;
 
 /**
  * The story of an inventory on real kernels: a plan with changes, apply, traffic, a plan without changes, each measure
