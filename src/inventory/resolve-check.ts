@@ -2,9 +2,47 @@ import { readScript } from './beside.ts';
 import type { Path } from './document.ts';
 import { seconds } from './duration.ts';
 import type { Findings } from './findings.ts';
-import type { Check, HealthCheck } from './model.ts';
+import type { Check, HealthCheck, Protocol } from './model.ts';
 import type { InventoryHealthCheck } from './schema.ts';
 import { CHECKS } from './service-defaults.ts';
+
+/** In seconds; keepalived 2.2.7 counts timeouts in microseconds, in 32 bits, and refuses what is longer. */
+const SHORTEST = 0.001;
+const LONGEST = 4294;
+
+/** What each check speaks; the others ask no port. */
+const SPEAKS: Partial<Record<Check['type'], Protocol>> = {
+  http_get: 'tcp',
+  ssl_get: 'tcp',
+  tcp_check: 'tcp',
+  smtp_check: 'tcp',
+  dns_check: 'udp',
+  udp_check: 'udp',
+};
+
+/**
+ * A check that speaks another protocol than the service asks a port that nobody need listen on: all real servers would
+ * count as down.
+ */
+export function checkProtocol(
+  service: { name: string; protocol: Protocol; healthCheck?: HealthCheck },
+  said: InventoryHealthCheck,
+  path: Path,
+  findings: Findings,
+): void {
+  const { check } = service.healthCheck ?? {};
+  const spoken = check && SPEAKS[check.type];
+  if (check === undefined || spoken === undefined || spoken === service.protocol) return;
+  const asked = said[check.type];
+  if (asked !== undefined && 'port' in asked && asked.port !== undefined) return;
+  findings.add(
+    [...path, check.type],
+    'INV-CHECK-PROTOCOL',
+    `${check.type} asks over ${spoken}, and ${service.name} is a service over ${service.protocol}`,
+    `Say which ${spoken} port is asked (port), or use another check.`,
+    'key',
+  );
+}
 
 /**
  * A service's health check: exactly one check, and its rhythm.
@@ -31,8 +69,13 @@ export function resolveHealthCheck(
   }
   const check = resolveCheck(first, said, [...path, first], findings);
   for (const key of ['interval', 'timeout', 'retry_interval'] as const) {
-    if (said[key] === undefined || seconds(said[key]) > 0) continue;
-    findings.add([...path, key], 'INV-BAD-VALUE', `“${key}” must be more than 0`, 'Give it some time.');
+    if (said[key] === undefined || (seconds(said[key]) >= SHORTEST && seconds(said[key]) <= LONGEST)) continue;
+    findings.add(
+      [...path, key],
+      'INV-BAD-VALUE',
+      seconds(said[key]) === 0 ? `“${key}” must be more than 0` : `“${key}” can be from 1 ms to ${LONGEST} s`,
+      'Give it a time between these.',
+    );
   }
   if (check === undefined) return undefined;
   return {
@@ -115,6 +158,15 @@ function resolveCheck(
     }
     case 'bfd': {
       const { min_rx, min_tx, multiplier } = said.bfd ?? {};
+      for (const [key, time] of Object.entries({ min_rx, min_tx })) {
+        if (time === undefined || inMilliseconds(seconds(time))) continue;
+        findings.add(
+          [...path, key],
+          'INV-BAD-VALUE',
+          `BFD counts in whole milliseconds, from 1 ms to ${LONGEST} s`,
+          'Give it so.',
+        );
+      }
       return {
         type,
         ...(min_rx === undefined ? {} : { minRx: seconds(min_rx) }),
@@ -123,4 +175,8 @@ function resolveCheck(
       };
     }
   }
+}
+
+function inMilliseconds(time: number): boolean {
+  return time >= SHORTEST && time <= LONGEST && Number.isInteger(Math.round(time * 1e6) / 1e3);
 }

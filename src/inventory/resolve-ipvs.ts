@@ -6,6 +6,7 @@ import type { Host, IpvsSettings, VrrpGroup } from './model.ts';
 import { anAddress } from './resolve-interface.ts';
 import type { NamedService } from './resolve-service.ts';
 import type { Inventory } from './schema.ts';
+import { isIpvsTime, LONGEST_IPVS_TIME } from './service-rules.ts';
 
 /** The kernel's own timeouts (net/netfilter/ipvs/ip_vs_proto_*.c), in seconds. */
 const KERNEL = { tcp: 900, tcpFin: 120, udp: 300 };
@@ -20,11 +21,11 @@ export function resolveIpvs(
 ): IpvsSettings {
   const { timeouts, sync } = inventory.ipvs ?? {};
   for (const [key, said] of Object.entries(timeouts ?? {})) {
-    if (Number.isInteger(seconds(said)) && seconds(said) > 0) continue;
+    if (isIpvsTime(seconds(said))) continue;
     findings.add(
       ['ipvs', 'timeouts', key],
       'INV-BAD-VALUE',
-      'ipvsadm sets timeouts in whole seconds, of which there must be at least one',
+      `ipvsadm sets timeouts in whole seconds, from 1 to ${LONGEST_IPVS_TIME} (31 days)`,
       'Give whole seconds.',
     );
   }

@@ -4,12 +4,12 @@ import { seconds } from './duration.ts';
 import type { Findings } from './findings.ts';
 import { hostsOf, membersOf, type Names } from './groups.ts';
 import type { Arp, HealthCheck, Host, PortRange, RealServer, Service, Tunnel, VirtualService } from './model.ts';
-import { resolveHealthCheck } from './resolve-check.ts';
+import { checkProtocol, resolveHealthCheck } from './resolve-check.ts';
 import { anAddress } from './resolve-interface.ts';
 import { checkVip, type NamedVip } from './resolve-vrrp.ts';
 import type { Inventory, InventoryService } from './schema.ts';
 import { withServiceDefaults } from './service-defaults.ts';
-import { checkService } from './service-rules.ts';
+import { checkMask, checkRealServers, checkService } from './service-rules.ts';
 import { suggest, suggestion } from './suggest.ts';
 
 /** Of one service at most so many ports become rows of IPVS's table; more are one row through a firewall mark. */
@@ -110,6 +110,8 @@ export function parseService(
     real,
   };
   checkService(service, said, sayer, findings);
+  checkMask(own, service, findings);
+  if (said.health_check !== undefined) checkProtocol(service, said.health_check, sayer('health_check'), findings);
   return service;
 }
 
@@ -393,7 +395,9 @@ export function resolveService(
           ),
         )
       : families.map((family) => rowOf(family, { by: 'fwmark', mark }));
-  return { ...service, ...(mark === undefined ? {} : { fwmark: mark }), virtuals };
+  const resolved = { ...service, ...(mark === undefined ? {} : { fwmark: mark }), virtuals };
+  checkRealServers(resolved, real, hosts, findings);
+  return resolved;
 }
 
 /** The address that the director forwards to: what is said, else one on a segment of the director's, else (where a route will do) the first. */
@@ -406,7 +410,10 @@ function addressOf(
 ): string | undefined {
   const host = hosts.find((one) => one.name === name);
   const director = hosts.find((one) => one.name === service.directors[0]);
-  if (said.address !== undefined) return anAddress(said.address, [...path, 'address'], findings)?.address;
+  // What is said is of one family; where a service has the other too, the obvious address of that one is taken.
+  const given = said.address === undefined ? undefined : anAddress(said.address, [...path, 'address'], findings);
+  if (said.address !== undefined && given === undefined) return undefined;
+  if (given?.family === family) return given.address;
   const has = (one: Host['interfaces'][number]) => one.addresses.some((own) => own.family === family);
   const facing = new Set((director?.interfaces ?? []).filter(has).map((one) => one.segment));
   const shared = host?.interfaces.find((one) => facing.has(one.segment) && has(one));

@@ -10,7 +10,7 @@ import type { Cidr, Host, Secret, VrrpGroup, VrrpInstance } from './model.ts';
 import { anAddress, hostAddress } from './resolve-interface.ts';
 import type { Inventory, InventoryVrrp } from './schema.ts';
 import { suggestion } from './suggest.ts';
-import { checkRouterIds, checkVrrp } from './vrrp-rules.ts';
+import { checkInstanceNames, checkNames, checkRouterIds, checkVrrp } from './vrrp-rules.ts';
 
 /** A VIP's addresses and the VRRP instance that carries them. */
 export interface NamedVip {
@@ -118,9 +118,11 @@ export function resolveVrrp(
       instances,
     };
     checkVrrp(group, said, vipsLost, findings);
+    checkNames(group, said, hosts, findings);
     return group;
   });
   checkRouterIds(groups, hosts, findings);
+  checkInstanceNames(groups, findings);
   return groups;
 }
 

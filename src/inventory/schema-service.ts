@@ -126,14 +126,18 @@ export const Vip = Type.Object(
 
 const status = Type.Union(
   [
-    Type.Integer({ minimum: 100, maximum: 999 }),
-    Type.Array(Type.Integer({ minimum: 100, maximum: 999 }), { minItems: 1, uniqueItems: true }),
+    Type.Integer({ minimum: 100, maximum: 599 }),
+    Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), { minItems: 1, uniqueItems: true }),
   ],
   { description: 'The status that is well; 200 when left out.', examples: [200, [200, 204]] },
 );
 const http = Type.Object(
   {
-    path: text('The path asked for.', ['/health_check'], '^/[!-~]*$'),
+    path: text(
+      'The path asked for; without quotes, backslashes and $.',
+      ['/health_check'],
+      '^/[!#%&(-\\[\\]-~]{0,800}$',
+    ),
     status: Type.Optional(status),
     digest: Type.Optional(
       text('MD5 of the page (genhash prints it).', ['9b3a0c85a887a256d6939da88aabd8cd'], '^[0-9a-f]{32}$'),
@@ -184,7 +188,9 @@ export const HealthCheck = Type.Object(
       Type.Object(
         {
           port: Type.Optional(port('Another port than the real server’s.', [53])),
-          payload: Type.Optional(text('What is sent, in hexadecimal.', ['00ff'], '^([0-9a-f]{2})+$')),
+          payload: Type.Optional(
+            text('What is sent, in hexadecimal; at most 400 bytes.', ['00ff'], '^([0-9a-f]{2}){1,400}$'),
+          ),
           require_reply: Type.Optional(Type.Boolean({ description: 'Silence is failure.', examples: [true] })),
         },
         { ...closed, description: 'A datagram that must not be refused.' },
@@ -327,9 +333,9 @@ export const RealServer = Type.Object(
       text('The address that the director forwards to, where it isn’t the obvious one.', ['10.0.0.5']),
     ),
     upper_threshold: Type.Optional(
-      count('Connections above which it gets no new ones; 0 for no limit.', 4294967295, [1000]),
+      count('Connections above which it gets no new ones; 0 for no limit.', 2147483647, [1000]),
     ),
-    lower_threshold: Type.Optional(count('Connections below which it gets new ones again.', 4294967295, [900])),
+    lower_threshold: Type.Optional(count('Connections below which it gets new ones again.', 2147483647, [900])),
   },
   { ...closed, description: 'A real server.' },
 );

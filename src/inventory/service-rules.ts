@@ -1,8 +1,101 @@
-import { parseAddress } from './addresses.ts';
+import { bits, holds, notAHost, parseAddress } from './addresses.ts';
 import type { Path } from './document.ts';
 import type { Findings } from './findings.ts';
+import type { Host, Service } from './model.ts';
 import type { NamedService } from './resolve-service.ts';
 import type { InventoryService } from './schema.ts';
+
+/** Seconds: 31 days is the longest that ipvsadm and keepalived take. */
+export const LONGEST_IPVS_TIME = 2678400;
+
+/** Whether IPVS can count so many seconds. Pure. */
+export function isIpvsTime(seconds: number): boolean {
+  return Number.isInteger(seconds) && seconds >= 1 && seconds <= LONGEST_IPVS_TIME;
+}
+
+/** A mask that a service itself says for a family that it has no VIP of would count for nothing. */
+export function checkMask(
+  { persistence_netmask: mask }: InventoryService,
+  { path, vips }: NamedService,
+  findings: Findings,
+): void {
+  for (const family of [4, 6] as const) {
+    if (mask?.[`ipv${family}`] === undefined || vips.some((vip) => vip.family === family)) continue;
+    findings.add(
+      [...path, 'persistence_netmask', `ipv${family}`],
+      'INV-MIXED-FAMILIES',
+      `a mask for IPv${family}, and no VIP is`,
+      'Leave it out.',
+      'key',
+    );
+  }
+}
+
+/** Where the rows of a service would send packets: to hosts, each once, that the mode can reach, and not back. */
+export function checkRealServers(
+  { mode, vips, virtuals, directors }: Service,
+  real: NamedService['real'],
+  hosts: readonly Host[],
+  findings: Findings,
+): void {
+  const own = hosts.filter(({ name }) => directors.includes(name));
+  for (const { host, path, said } of real) {
+    const address = said.address === undefined ? undefined : parseAddress(said.address);
+    if (address === undefined) continue;
+    const at: Path = [...path, 'address'];
+    const wrong = notAHost({ ...address, prefix: bits(address.family) });
+    const director = own.find(({ interfaces }) =>
+      interfaces.some((one) => one.addresses.some((each) => each.address === address.address)),
+    );
+    const networks = own.map(({ interfaces }) => interfaces.flatMap((one) => one.addresses));
+    if (wrong) {
+      findings.add(at, 'INV-NOT-A-HOST-ADDRESS', `${address.address} is ${wrong}, no real server`, 'Correct it.');
+    } else if (!virtuals.some(({ family }) => family === address.family)) {
+      findings.add(
+        at,
+        'INV-MIXED-FAMILIES',
+        `the address of ${host} is IPv${address.family}, and no VIP is`,
+        'Give it an address of the VIP’s family, or leave it out.',
+      );
+    } else if (vips.some((vip) => vip.address === address.address)) {
+      findings.add(at, 'INV-LOCAL-NODE', `${address.address} is the VIP itself`, 'Give the real server’s own address.');
+    } else if (director !== undefined) {
+      findings.add(
+        at,
+        'INV-LOCAL-NODE',
+        `${address.address} is the director ${director.name}’s own address`,
+        'Give the real server’s own address.',
+      );
+    } else if (mode === 'dr' && networks.some((each) => each.length > 0 && !each.some((net) => holds(net, address)))) {
+      findings.add(
+        at,
+        'INV-DIFFERENT-SEGMENT',
+        `${address.address} is in no network of every director: in dr mode it must`,
+        'Give an address in a network of the director’s, or another mode.',
+      );
+    }
+  }
+  const twins = new Set<string>();
+  for (const { realServers } of virtuals) {
+    const first = new Map<string, string>();
+    for (const { host, address, port } of realServers) {
+      const socket = `${address} ${port}`;
+      const earlier = first.get(socket);
+      const named = real.find((one) => one.host === host);
+      if (earlier !== undefined && named !== undefined && !twins.has(host)) {
+        twins.add(host);
+        findings.add(
+          named.path,
+          'INV-DUPLICATE-REAL-SERVER',
+          `${host} and ${earlier} are one real server: both are ${address}`,
+          'Leave one out, or give it an address of its own.',
+          'key',
+        );
+      }
+      first.set(socket, earlier ?? host);
+    }
+  }
+}
 
 /** What a mode, a scheduler or a protocol can't do: found before any host is touched. */
 export function checkService(
@@ -42,14 +135,12 @@ export function checkService(
       );
     }
   }
-  if (
-    said.persistence_timeout !== undefined &&
-    !(Number.isInteger(service.persistence?.timeout) && (service.persistence?.timeout ?? 0) > 0)
-  ) {
+  const { persistence } = service;
+  if (persistence !== undefined && !isIpvsTime(persistence.timeout)) {
     findings.add(
       sayer('persistence_timeout'),
       'INV-BAD-VALUE',
-      'persistence is timed in whole seconds, of which there must be at least one',
+      `persistence is timed in whole seconds, from 1 to ${LONGEST_IPVS_TIME} (31 days)`,
       'Give whole seconds.',
     );
   }
@@ -166,6 +257,14 @@ function checkKeepalived(
     );
   }
   const address = sorry && parseAddress(sorry.address);
+  if (address && vips.some((vip) => vip.address === address.address)) {
+    findings.add(
+      [...sayer('sorry_server'), 'address'],
+      'INV-LOCAL-NODE',
+      `the sorry server’s address ${address.address} is the VIP itself`,
+      'Give it the address of a host.',
+    );
+  }
   if (address && !vips.some(({ family }) => family === address.family)) {
     findings.add(
       [...sayer('sorry_server'), 'address'],

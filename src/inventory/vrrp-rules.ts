@@ -3,6 +3,11 @@ import type { Path } from './document.ts';
 import type { Findings } from './findings.ts';
 import type { Host, VrrpGroup } from './model.ts';
 import type { InventoryVrrp } from './schema.ts';
+import { suggestion } from './suggest.ts';
+
+/** Seconds; keepalived 2.2.7 refuses what is longer. */
+const LONGEST_DELAY = 1000;
+const LONGEST_SCRIPT = 4294;
 
 /**
  * What VRRP and keepalived can't do, found before any host is touched.
@@ -19,6 +24,25 @@ export function checkVrrp(group: VrrpGroup, said: InventoryVrrp, vipsLost: boole
       'Add preempt: true, or leave it out.',
       'key',
     );
+  }
+  if (group.preemptDelay !== undefined && group.preemptDelay > LONGEST_DELAY) {
+    findings.add(
+      [...path, 'preempt_delay'],
+      'INV-BAD-VALUE',
+      `keepalived waits at most ${LONGEST_DELAY} s before it takes over`,
+      'Give it less.',
+    );
+  }
+  for (const { name, interval, timeout } of group.trackScripts) {
+    for (const [key, time] of Object.entries({ interval, timeout })) {
+      if (time === undefined || (Number.isInteger(time) && time >= 1 && time <= LONGEST_SCRIPT)) continue;
+      findings.add(
+        [...path, 'track_scripts', name, key],
+        'INV-BAD-VALUE',
+        `keepalived counts a script’s ${key} in whole seconds, from 1 to ${LONGEST_SCRIPT}`,
+        'Give whole seconds.',
+      );
+    }
   }
   if (group.authPass !== undefined && group.version === 3) {
     const why =
@@ -82,6 +106,65 @@ function checkInterval({ advertInterval, version }: VrrpGroup, path: Path, findi
       : `VRRP version 3 counts adverts in hundredths of a second from 0.01 to 40.95, not in ${advertInterval} s`,
     version === 2 ? 'Give whole seconds, or use version 3.' : 'Give an interval between these.',
   );
+}
+
+/** What a node says of instances, and what an instance watches, must be there. */
+export function checkNames(group: VrrpGroup, said: InventoryVrrp, hosts: readonly Host[], findings: Findings): void {
+  const path: Path = ['vrrp', group.name];
+  const instances = Object.keys(said.instances);
+  for (const [host, node] of Object.entries(said.nodes)) {
+    for (const instance of Object.keys(node.interfaces ?? {})) {
+      if (instances.includes(instance)) continue;
+      findings.add(
+        [...path, 'nodes', host, 'interfaces', instance],
+        'INV-UNKNOWN-NAME',
+        `${group.name} has no instance “${instance}”`,
+        suggestion(instance, instances),
+        'key',
+      );
+    }
+  }
+  for (const instance of group.instances) {
+    instance.trackInterfaces.forEach((device, index) => {
+      const without = hosts.filter(
+        (host) => group.nodes.some((node) => node.host === host.name) && !devicesOf(host).includes(device),
+      );
+      const [first] = without;
+      if (first === undefined) return;
+      findings.add(
+        [...path, 'instances', instance.name, 'track_interfaces', index],
+        'INV-UNKNOWN-NAME',
+        `${without.map(({ name }) => name).join(' and ')} ${without.length === 1 ? 'has' : 'have'} no interface “${device}”`,
+        suggestion(device, devicesOf(first)),
+      );
+    });
+  }
+}
+
+function devicesOf({ interfaces }: Host): string[] {
+  return interfaces.flatMap(({ name, link }) => [name, ...(link.type === 'bond' ? link.members : [])]);
+}
+
+/** keepalived knows an instance by its group’s and its own name together. */
+export function checkInstanceNames(groups: readonly VrrpGroup[], findings: Findings): void {
+  const first = new Map<string, Path>();
+  for (const group of groups) {
+    for (const { name } of group.instances) {
+      const path: Path = ['vrrp', group.name, 'instances', name];
+      const whole = `${group.name}_${name}`;
+      const earlier = first.get(whole);
+      if (earlier !== undefined) {
+        findings.add(
+          path,
+          'INV-DUPLICATE-NAME',
+          `keepalived would know two instances as ${whole} (${findings.line(earlier, 'key')})`,
+          'Give one of them another name.',
+          'key',
+        );
+      }
+      first.set(whole, earlier ?? path);
+    }
+  }
 }
 
 /** A number names one virtual router on a segment, for each family. */

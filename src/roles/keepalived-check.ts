@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { holds } from '../inventory/addresses.ts';
 import type { Check, HealthCheck, Host, RealServer, Script, Service } from '../inventory/model.ts';
 
@@ -112,8 +113,16 @@ function connection(service: Service, { port }: { port?: number }, real: RealSer
   return [...(asked === undefined ? [] : [`connect_port ${asked}`]), `connect_timeout ${timeout}`];
 }
 
+/** keepalived's names of BFD instances have at most 31 characters. */
+const BFD_NAME = 31;
+
 function bfdName(address: string): string {
-  return `bfd_${address.replaceAll(/[.:]/g, '_')}`;
+  const name = `bfd_${address.replaceAll(/[.:]/g, '_')}`;
+  if (name.length <= BFD_NAME) return name;
+  return `bfd_${createHash('sha256')
+    .update(address)
+    .digest('hex')
+    .slice(0, BFD_NAME - 4)}`;
 }
 
 /** The BFD sessions that checks need, each once, from the director's address in the server's network. Pure. */
@@ -126,7 +135,7 @@ function sessions(host: Host, { healthCheck, virtuals }: Service) {
   const check = healthCheck?.check;
   if (check?.type !== 'bfd') return [];
   // keepalived.conf(5): in milliseconds.
-  const milliseconds = (seconds: number | undefined) => (seconds === undefined ? null : seconds * 1000);
+  const milliseconds = (seconds: number | undefined) => (seconds === undefined ? null : Math.round(seconds * 1000));
   const own = host.interfaces.flatMap((one) => one.addresses);
   return virtuals.flatMap(({ family, realServers }) =>
     realServers.map(({ address }) => ({
