@@ -237,6 +237,8 @@ chroot "$1" apt-get -o APT::Sandbox::User=root update >/dev/null
 export const DEBIAN: Recipe = {
   platform: 'debian',
   ...COMMON,
+  // Java needs them, and their set-up starts thousands of processes, which takes minutes in a guest.
+  packages: [...COMMON.packages, 'ca-certificates'],
   files: [...FILES, { path: '/etc/apt/sources.list', content: `${DEBIAN_SOURCE}\n`, mode: 0o644 }],
   hook: OFFER,
 };
