@@ -1,14 +1,26 @@
+import { randomBytes } from 'node:crypto';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { execute, observe } from '../host/client.ts';
 import type { OpResult } from '../host/execute.ts';
 import type { Veil } from '../host/veil.ts';
-import type { Plan, PlannedChange, PlannedHost, Step } from '../plan/plan.ts';
+import { isTaken, type Plan, type PlannedChange, type PlannedHost, type Step } from '../plan/plan.ts';
 import { diffOne, holds } from '../resources/index.ts';
 import type { Connection, Transport } from '../transport/types.ts';
 import { isLastRecord, runGraph, type StepOutcome } from './graph.ts';
 import { type HookEvent, refuseOtherHooks, runHook } from './hooks.ts';
+import { type Lease, takeAll } from './lease.ts';
 import { linesNamed } from './lines-named.ts';
+import {
+  confirmTransaction,
+  mayLockOut,
+  openOp,
+  reachAnew,
+  revertTransaction,
+  type Settled,
+  type Spans,
+  spansOf,
+} from './transaction.ts';
 
 /** What an apply reports while it goes on. */
 export type ApplyEvent =
@@ -17,13 +29,19 @@ export type ApplyEvent =
   | { type: 'step-started'; step: string; host: string }
   | { type: 'op-done'; step: string; host: string; op: string; done: number; of: number }
   | { type: 'step-ended'; step: string; host: string; outcome: StepOutcome; problems: readonly Problem[] }
+  | { type: 'confirming'; step: string; host: string }
+  | { type: 'reverting'; host: string }
+  | { type: 'settled'; host: string; settled: Settled }
   | { type: 'reading-back'; host: string };
 
 /** The truth about one host after an apply: read from it, not remembered. */
 export interface HostResult {
   host: string;
-  /** `done`: read back as planned. `unchanged`: none of its steps ran. `partial`: some did, some did not. */
-  status: 'done' | 'partial' | 'unchanged' | 'unknown';
+  /**
+   * `done`: read back as planned. `unchanged`: none of its steps ran. `reverted`: what was done was taken back.
+   * `partial`: neither as planned nor as before.
+   */
+  status: 'done' | 'partial' | 'unchanged' | 'reverted' | 'unknown';
   /** Keys of changes that were read back as planned. */
   done: string[];
   /** Keys of changes that the host doesn't have. */
@@ -48,6 +66,10 @@ export interface ApplyOptions {
   timeout: number;
   /** Seconds for one step. */
   stepTimeout: number;
+  /** Seconds after which a host takes its changes back by itself, unless they are confirmed; null: it never does. */
+  confirmTimeout: number | null;
+  /** Seconds to wait for hosts that another run holds. */
+  lockWait?: number;
   signal?: AbortSignal;
   /** What puts secrets in their places on the hosts, and hides them here. */
   veil?: Veil;
@@ -62,17 +84,31 @@ export interface ApplyOptions {
 export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
   const connections = options.connections ?? new Map<string, Connection>();
   const hosts = plan.hosts.filter((host) => plan.steps.some((step) => step.host === host.name));
+  const course: Course = {
+    problems: new Map(),
+    left: new Map(),
+    touched: new Set(),
+    open: new Map(),
+    settled: new Map(),
+    extra: [],
+    leases: new Map(),
+  };
   try {
     refuseOtherHooks(plan);
-    await reachAll(plan, hosts, connections, options);
-    const course: Course = { problems: new Map(), left: new Map(), touched: new Set() };
+    await reachAll(hosts, connections, options);
+    const id = randomBytes(8).toString('hex');
+    course.leases = await takeAll(new Map(hosts.flatMap(({ name }) => pairOf(name, connections.get(name)))), {
+      id,
+      reason: `${plan.purpose} ${plan.cluster}`,
+      wait: options.lockWait ?? 0,
+      signal: options.signal,
+    });
+    await checkAll(plan, hosts, connections, options);
     const limit = pLimit(options.parallel);
     const hooked = hooking(plan, options, course, limit);
-    const steps = await runGraph(
-      plan.steps,
-      (step) => hooked(step, () => runStep(step, connections, options, course)),
-      options.signal,
-    );
+    const run: Run = { plan, id, spans: spansOf(plan), connections, options, course };
+    const steps = await runGraph(plan.steps, (step) => hooked(step, () => runStep(step, run)), options.signal);
+    await Promise.all(hosts.map((host) => limit(() => takeBack(host, run))));
     const results = await Promise.all(
       hosts.map((host) =>
         limit(() => {
@@ -83,8 +119,13 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
     );
     return { hosts: results, steps, interrupted: options.signal?.aborted === true };
   } finally {
-    await Promise.all([...connections.values()].map((connection) => connection.close()));
+    await Promise.all([...course.leases.values()].map((lease) => lease.release()));
+    await Promise.all([...connections.values(), ...course.extra].map((connection) => connection.close()));
   }
+}
+
+function pairOf<T>(name: string, value: T | undefined): [string, T][] {
+  return value === undefined ? [] : [[name, value]];
 }
 
 /** What the steps of a run found out, by host. */
@@ -93,29 +134,70 @@ interface Course {
   left: Map<string, string[]>;
   /** Hosts on which an operation was begun. */
   touched: Set<string>;
+  /** Hosts whose transaction may be open, by the step that it came to last. */
+  open: Map<string, string>;
+  settled: Map<string, Settled>;
+  /** Connections that were replaced by newer ones. */
+  extra: Connection[];
+  leases: Map<string, Lease>;
 }
 
-/** Connects to every host of the plan and compares what it has with what the plan was made from. */
-async function reachAll(
-  plan: Plan,
+/** One run of a plan. */
+interface Run {
+  plan: Plan;
+  /** Names its transactions and leases. */
+  id: string;
+  spans: Spans;
+  connections: Map<string, Connection>;
+  options: ApplyOptions;
+  course: Course;
+}
+
+/** Connects to every host of the plan. */
+function reachAll(
   hosts: readonly PlannedHost[],
   connections: Map<string, Connection>,
   options: ApplyOptions,
+): Promise<void> {
+  return onAll(hosts, options, async (host) => {
+    const connection =
+      connections.get(host.name) ??
+      (await options.transport.connect({ name: host.name, ssh: host.ssh }, withSignal('connect', options)));
+    connections.set(host.name, connection);
+    return [];
+  });
+}
+
+/** Compares what every host has with what the plan was made from. */
+function checkAll(
+  plan: Plan,
+  hosts: readonly PlannedHost[],
+  connections: ReadonlyMap<string, Connection>,
+  options: ApplyOptions,
+): Promise<void> {
+  return onAll(hosts, options, async ({ name }) => {
+    const connection = connections.get(name);
+    if (connection === undefined) throw new Error(`no connection to ${name}`);
+    options.onEvent?.({ type: 'checking', host: name });
+    const changes = changesOf(plan, name);
+    const { states } = await observeChanges(connection, changes, 'check', options, options.signal);
+    return stale(name, firstOfEach(changes), states);
+  });
+}
+
+/** Does the same on all hosts, before anything is changed: all that is in the way is told at once. */
+async function onAll(
+  hosts: readonly PlannedHost[],
+  options: ApplyOptions,
+  act: (host: PlannedHost) => Promise<readonly Problem[]>,
 ): Promise<void> {
   const limit = pLimit(options.parallel);
   const found = await Promise.all(
     hosts.map((host) =>
       limit(async (): Promise<readonly Problem[]> => {
-        options.onEvent?.({ type: 'checking', host: host.name });
         try {
           options.signal?.throwIfAborted();
-          const connection =
-            connections.get(host.name) ??
-            (await options.transport.connect({ name: host.name, ssh: host.ssh }, withSignal('connect', options)));
-          connections.set(host.name, connection);
-          const changes = changesOf(plan, host.name);
-          const { states } = await observeChanges(connection, changes, 'check', options, options.signal);
-          return stale(host.name, firstOfEach(changes), states);
+          return await act(host);
         } catch (error) {
           if (options.signal?.aborted) return [];
           if (error instanceof LvsctlError) return error.problems;
@@ -214,16 +296,21 @@ function hooking(plan: Plan, options: ApplyOptions, { problems }: Course, limit:
   };
 }
 
-async function runStep(
-  step: Step,
-  connections: ReadonlyMap<string, Connection>,
-  options: ApplyOptions,
-  { problems, left, touched }: Course,
-): Promise<StepOutcome> {
+async function runStep(step: Step, run: Run): Promise<StepOutcome> {
+  const { plan, id, spans, connections, options, course } = run;
+  const { problems, left, touched } = course;
   const connection = connections.get(step.host);
   if (connection === undefined) throw new Error(`no connection to ${step.host}`);
   options.onEvent?.({ type: 'step-started', step: step.id, host: step.host });
-  const ops = [...step.changes.flatMap((change) => change.ops), ...step.ops];
+  const armed = options.confirmTimeout !== null && isTaken(step);
+  const opens = armed && spans.first.get(step.host) === step.id;
+  const ops = [
+    ...(opens ? [openOp(plan, step.host, id, options.confirmTimeout ?? 0)] : []),
+    ...step.changes.flatMap((change) => change.ops),
+    ...step.ops,
+  ];
+  if (armed) course.open.set(step.host, step.id);
+  if (opens) extend(run, step.host, true);
   let outcome: StepOutcome;
   const found: Problem[] = [];
   try {
@@ -233,6 +320,7 @@ async function runStep(
       ...(options.veil ? { veil: options.veil } : {}),
       ...(options.signal && !isLastRecord(step) ? { signal: options.signal } : {}),
       onOp: (result) => {
+        if (result.op.name === 'tx_open') return;
         touched.add(step.host);
         left.set(step.host, [...(left.get(step.host) ?? []), ...leftLines(result.output)]);
         done += 1;
@@ -242,7 +330,7 @@ async function runStep(
           host: step.host,
           op: result.op.name,
           done,
-          of: ops.length,
+          of: opens ? ops.length - 1 : ops.length,
         });
       },
     });
@@ -251,6 +339,11 @@ async function runStep(
       found.push(failed.op.name === 'file_check' ? refused(step, failed) : opFailed(step, failed));
     outcome =
       failed !== undefined ? 'failed' : results.every((result) => result.status === 'done') ? 'done' : 'stopped';
+    if (failed?.op.name === 'tx_open') course.open.delete(step.host);
+    if (armed && outcome === 'done') {
+      if (spans.last.get(step.host) === step.id) outcome = (await confirmed(step, run)) ? 'done' : 'failed';
+      else if (mayLockOut(step)) await stillReached(step, run);
+    }
   } catch (error) {
     if (!(error instanceof LvsctlError)) throw error;
     touched.add(step.host);
@@ -262,6 +355,81 @@ async function runStep(
   return outcome;
 }
 
+/** From now on a host's transaction stays open for as long as this run lives; or its time runs. */
+function extend({ course, options }: Run, host: string, on: boolean): void {
+  const lease = course.leases.get(host);
+  if (lease !== undefined) lease.confirm = on ? (options.confirmTimeout ?? 0) : 0;
+}
+
+function anew({ plan, options }: Run, name: string, patience: number): Promise<Connection> {
+  const host = plan.hosts.find((each) => each.name === name);
+  if (host === undefined) throw new Error(`${name} is not in the plan`);
+  const target = { name, ssh: host.ssh };
+  return reachAnew({ connect: () => options.transport.connect(target, { phase: 'confirm' }), patience });
+}
+
+/** What was changed has not locked us out; where it has, the host's time runs until it takes it back. */
+async function stillReached(step: Step, run: Run): Promise<void> {
+  extend(run, step.host, false);
+  await (await anew(run, step.host, run.options.confirmTimeout ?? 0)).close();
+  extend(run, step.host, true);
+}
+
+/** Confirms a host's changes over a connection that came about after them. */
+async function confirmed(step: Step, run: Run): Promise<boolean> {
+  const { host } = step;
+  const { id, connections, options, course } = run;
+  options.onEvent?.({ type: 'confirming', step: step.id, host });
+  extend(run, host, false);
+  const connection = await anew(run, host, options.confirmTimeout ?? 0);
+  const settled = await confirmTransaction(connection, id).catch(async (error: unknown) => {
+    await connection.close();
+    throw error;
+  });
+  // The earlier connection holds the lease and stays; this one is newer than any change.
+  course.extra.push(connections.get(host) ?? connection);
+  connections.set(host, connection);
+  settle(run, host, settled);
+  return settled.state === 'confirmed';
+}
+
+function settle({ course, options }: Run, host: string, settled: Settled): void {
+  course.open.delete(host);
+  course.settled.set(host, settled);
+  options.onEvent?.({ type: 'settled', host, settled });
+}
+
+/** A host whose changes were begun and not confirmed gets its earlier state back. */
+async function takeBack({ name }: PlannedHost, run: Run): Promise<void> {
+  const { id, connections, options, course } = run;
+  const at = course.open.get(name);
+  if (at === undefined) return;
+  options.onEvent?.({ type: 'reverting', host: name });
+  const [problem] = course.problems.get(name) ?? [];
+  const reason = problem === undefined ? `the run did not come to its end (${at})` : `${at}: ${problem.code}`;
+  extend(run, name, false);
+  const connection = connections.get(name);
+  try {
+    if (connection === undefined) throw new Error(`no connection to ${name}`);
+    settle(run, name, await revertTransaction(connection, id, reason));
+  } catch (error) {
+    if (!(error instanceof LvsctlError)) throw error;
+    try {
+      // It takes them back by itself, and then can be reached again.
+      const another = await anew(run, name, (options.confirmTimeout ?? 0) + PATIENCE);
+      if (connection !== undefined) course.extra.push(connection);
+      connections.set(name, another);
+      settle(run, name, await revertTransaction(another, id, reason));
+    } catch (again) {
+      if (!(again instanceof LvsctlError)) throw again;
+      settle(run, name, { state: 'unknown', problems: again.problems });
+    }
+  }
+}
+
+/** Seconds that a host may take to start anew, beyond the time to confirm. */
+const PATIENCE = 60;
+
 /** An operation tells what it leaves on purpose in lines that begin with `left: `; several as one tell it once. */
 function leftLines(output: string): string[] {
   const lines = output.split('\n').filter((line) => line.startsWith('left: '));
@@ -269,11 +437,19 @@ function leftLines(output: string): string[] {
 }
 
 function opFailed(step: Step, { op, output }: OpResult): Problem {
+  if (op.name === 'tx_open') {
+    return {
+      code: 'APPLY-NOT-ARMED',
+      place: { kind: 'host', host: step.host, phase: `apply ${step.stage}` },
+      what: `the host can’t be made to take its changes back by itself: ${output.trim() || 'it did not say why'}`,
+      next: 'Nothing was changed there. Mend the cause; or do without (--no-confirm), if a wrong step may strand it.',
+    };
+  }
   return {
     code: 'APPLY-OP-FAILED',
     place: { kind: 'host', host: step.host, phase: `apply ${step.stage}` },
     what: `${[op.name.replaceAll('_', ' '), ...op.args].join(' ')} failed: ${output.trim() || 'it said nothing'}`,
-    next: 'What was done before it stays done; mend the cause and run the same command again, it goes on from there.',
+    next: 'Mend the cause and run the same command again.',
   };
 }
 
@@ -322,6 +498,25 @@ async function readBack(
   options.onEvent?.({ type: 'reading-back', host: host.name });
   try {
     const { states, facts } = await observeAgain(host, changes, connections, options);
+    const settled = course.settled.get(host.name);
+    if (settled?.state === 'reverted') {
+      const other = firstOfEach(changes).filter(({ key, before }) => !holds(before ?? null, states.get(key) ?? null));
+      return {
+        host: host.name,
+        status: other.every(({ kind }) => kind === 'package') ? 'reverted' : 'partial',
+        done: [],
+        missing: keys,
+        left,
+        problems: [
+          ...problems,
+          reverted(
+            host.name,
+            settled,
+            other.map(({ key }) => key),
+          ),
+        ],
+      };
+    }
     const different = firstOfEach(changes).filter(
       (change) => diffOne(change.resource, states.get(change.key), facts).length > 0,
     );
@@ -362,6 +557,19 @@ async function observeAgain(
     connections.set(host.name, another);
     return await observeChanges(another, changes, phase, options);
   }
+}
+
+function reverted(host: string, { reason, log }: Extract<Settled, { state: 'reverted' }>, other: string[]): Problem {
+  const said = log === '' ? '' : `; it noted:\n${log}`;
+  return {
+    code: other.length === 0 ? 'APPLY-REVERTED' : 'APPLY-REVERTED-OTHERWISE',
+    place: { kind: 'host', host, phase: 'read back' },
+    what:
+      other.length === 0
+        ? `the host took its changes back (${reason}); it is as it was before${said}`
+        : `the host took its changes back (${reason}), but is not as it was in ${other.join(', ')}${said}`,
+    next: 'Mend the cause, then run the same command again.',
+  };
 }
 
 function notInForce(host: string, key: string): Problem {

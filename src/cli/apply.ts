@@ -20,6 +20,12 @@ export interface ApplyOptions extends HostOptions {
   yes?: boolean;
   skipUnreachable?: boolean;
   stepTimeout: number;
+  /** Seconds. */
+  confirmTimeout: number;
+  /** commander's word for `--no-confirm`. */
+  confirm: boolean;
+  /** Seconds. */
+  lockWait?: number;
 }
 
 /** `lvsctl apply PLANFILE`: does exactly what a saved plan says. */
@@ -117,7 +123,9 @@ export async function runPlan(
   plan: Plan,
   transport: Transport,
   connections: Map<string, Connection> | undefined,
-  options: Pick<ApplyOptions, 'parallel' | 'timeout' | 'stepTimeout'> & { veil: Veil },
+  options: Pick<ApplyOptions, 'parallel' | 'timeout' | 'stepTimeout' | 'confirmTimeout' | 'confirm' | 'lockWait'> & {
+    veil: Veil;
+  },
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
@@ -131,11 +139,14 @@ export async function runPlan(
     parallel: options.parallel,
     timeout: options.timeout,
     stepTimeout: options.stepTimeout,
+    confirmTimeout: options.confirm ? options.confirmTimeout : null,
+    lockWait: options.lockWait ?? 0,
     veil: options.veil,
     signal,
     onEvent: (event) => {
       showEvent(event, phase);
       if (event.type === 'op-done') output.emit('op', event);
+      if (event.type === 'settled') output.emit('settled', event);
     },
   }).finally(() => phase.end());
   output.print(resultText(result, output.paint, plan.purpose));
@@ -163,7 +174,12 @@ function showEvent(event: ApplyEvent, phase: Phase): void {
       if (event.outcome === 'done') phase.done(event.step);
       else phase.failed(event.step, event.outcome);
       break;
+    case 'confirming':
+      phase.update(event.step, 'confirming over a new connection');
+      break;
     case 'checking':
+    case 'reverting':
+    case 'settled':
     case 'reading-back':
       break;
   }

@@ -35,7 +35,10 @@ export async function demoCommand(
   chapter(1, `A lab of ${cluster.hosts.length} machines, each a Linux kernel of its own`);
   await step(labCommand('up', { inventory: [inventory] }, output, signal), 'lab up');
   chapter(2, 'The plan, applied over SSH');
-  await step(applyInventory({ ...host, yes: true, stepTimeout: 600 }, output, signal), 'apply');
+  await step(
+    applyInventory({ ...host, yes: true, stepTimeout: 600, confirmTimeout: 60, confirm: true }, output, signal),
+    'apply',
+  );
   chapter(3, 'Real requests from the client');
   await step(verifyCommand({ ...host, requests: 40 }, output, signal), 'verify');
   chapter(4, 'Planned again');

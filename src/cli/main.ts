@@ -74,6 +74,21 @@ function positive(value: string): number {
   return number;
 }
 
+function atLeast(least: number): (value: string) => number {
+  return (value) => {
+    const number = positive(value);
+    if (number < least) throw new InvalidArgumentError(`It must be at least ${least}.`);
+    return number;
+  };
+}
+
+/** Seconds of `90`, `90s`, `5m` or `1h`. */
+function duration(value: string): number {
+  const [, number, unit = 's'] = /^(\d+)([smh])?$/.exec(value) ?? [];
+  if (number === undefined) throw new InvalidArgumentError('Say it as 90s, 5m or 1h.');
+  return Number(number) * { s: 1, m: 60, h: 3600 }[unit as 's' | 'm' | 'h'];
+}
+
 const inventory = (): Option =>
   new Option('-i, --inventory <file>', 'inventory: a file, several (say it again), or a folder').argParser(collect);
 const cluster = (): Option => new Option('--cluster <name>', 'which cluster, where the inventory holds several');
@@ -135,6 +150,13 @@ export function makeProgram(): Command {
     .option('--yes', 'do not ask')
     .option('--skip-unreachable', 'leave out hosts that cannot be reached')
     .addOption(new Option('--step-timeout <seconds>', 'time for one step on a host').argParser(positive).default(600))
+    .addOption(
+      new Option('--confirm-timeout <seconds>', 'a host takes its changes back unless they are confirmed in this time')
+        .argParser(atLeast(10))
+        .default(60),
+    )
+    .option('--no-confirm', 'hosts take nothing back by themselves: a wrong step may strand them')
+    .addOption(new Option('--lock-wait <time>', 'wait for hosts that another run holds, e.g. 5m').argParser(duration))
     .action(async (planfile: string | undefined, options) =>
       act(options, async (output, signal) => {
         const { applyInventory, applySaved } = await import('./apply.ts');
@@ -150,6 +172,13 @@ export function makeProgram(): Command {
     .option('--skip-unreachable', 'leave out hosts that cannot be reached')
     .option('--keep-packages', 'leave what lvsctl installed')
     .addOption(new Option('--step-timeout <seconds>', 'time for one step on a host').argParser(positive).default(600))
+    .addOption(
+      new Option('--confirm-timeout <seconds>', 'a host takes its changes back unless they are confirmed in this time')
+        .argParser(atLeast(10))
+        .default(60),
+    )
+    .option('--no-confirm', 'hosts take nothing back by themselves: a wrong step may strand them')
+    .addOption(new Option('--lock-wait <time>', 'wait for hosts that another run holds, e.g. 5m').argParser(duration))
     .action(async (options) =>
       act(options, async (output, signal) =>
         (await import('./destroy.ts')).destroyCommand(withInventory(options), output, signal),

@@ -70,6 +70,10 @@ facts_base() {
   printf '%s' "$base"
   frame os-release
   if [ -r "$R/etc/os-release" ]; then show "$R/etc/os-release"; fi
+  if [ -d "$R/var/lib/lvsctl/tx" ]; then
+    frame transaction
+    cat "$R/var/lib/lvsctl/tx/id" 2>&1
+  fi
   if [ -r "$R/var/lib/lvsctl/manifest.json" ]; then
     frame manifest
     cat "$R/var/lib/lvsctl/manifest.json"
@@ -279,7 +283,13 @@ op_manifest_forget() {
   rm -rf "$R/run/lvsctl" "$R/var/lib/lvsctl/before" && rm -f "$R/var/lib/lvsctl/manifest.json" && rm -rf "$R/var/lib/lvsctl"
 }
 
+# Does the operation "name" with the fields of the record as its arguments.
 run_op() {
+  set --
+  while [ -n "$record" ]; do
+    set -- "$@" "\${record%%"$nl"*}"
+    record=\${record#*"$nl"}
+  done
   case $name in
 @OP_CASES@
     *) echo "this host program has no operation $name"; return 1 ;;
@@ -293,13 +303,8 @@ main_apply() {
   while IFS=' ' read -r word name count size <&3; do
     [ "$word" = op ] || { frame refused "$word"; exit 1; }
     fields "$count"
-    set --
-    while [ -n "$record" ]; do
-      set -- "$@" "\${record%%"$nl"*}"
-      record=\${record#*"$nl"}
-    done
     frame op "$number"
-    run_op "$@" 2>&1
+    run_op 2>&1
     status=$?
     frame result "$status"
     frame waiting
@@ -317,6 +322,9 @@ main_apply() {
 case \${1-} in
   observe) main_observe ;;
   apply) main_apply ;;
+  guard) main_guard ;;
+  settle) main_settle ;;
+  hold) main_hold ;;
   *) echo "lvsctl host program $engine: called with an unknown mode" >&2; exit 64 ;;
 esac
 `;

@@ -1,12 +1,25 @@
 import { createHash } from 'node:crypto';
 import { kinds } from '../resources/index.ts';
 import { CORE_FACTS, CORE_HEAD, CORE_MAIN } from './core.ts';
+import { CORE_LEASE, CORE_TRANSACTION } from './transaction.ts';
 
 /** Changes whenever the meaning of a request or an answer changes. */
-const PROTOCOL = '1';
+const PROTOCOL = '2';
 
-/** Operations of the core: the record of what lvsctl manages, and the copies of what was there before. */
-const CORE_OPS = ['manifest_write', 'manifest_forget', 'before_keep', 'before_prune'];
+/** Operations of the core: the record of what lvsctl manages, copies of what was there before, transaction and lease. */
+const CORE_OPS = [
+  'manifest_write',
+  'manifest_forget',
+  'before_keep',
+  'before_prune',
+  'tx_open',
+  'tx_file',
+  'tx_confirm',
+  'tx_revert',
+  'tx_settle',
+  'tx_status',
+  'lease_break',
+];
 
 const list = Object.values(kinds);
 
@@ -16,6 +29,7 @@ const PARTS: Record<string, string> = {
   '@OBSERVE_CALLS@': list
     .map(({ kind }) => `asked=$asked_${kind}; if [ -n "$asked" ]; then frame kind ${kind}; observe_${kind}; fi`)
     .join('\n'),
+  '@BOOT_OPS@': list.flatMap(({ boots }) => boots ?? []).join(' | '),
   '@OP_CASES@': [...CORE_OPS, ...list.flatMap((kind) => kind.ops)].map((op) => `${op}) op_${op} "$@" ;;`).join('\n'),
 };
 
@@ -24,32 +38,42 @@ export const SOURCE = [
   CORE_HEAD,
   CORE_FACTS,
   ...list.map((kind) => kind.shell),
-  CORE_MAIN.replace(/@[A-Z_]+@/g, (name) => PARTS[name] ?? ''),
+  ...[CORE_TRANSACTION, CORE_LEASE, CORE_MAIN].map((part) => part.replace(/@[A-Z_]+@/g, (name) => PARTS[name] ?? '')),
 ].join('');
 
 /** What the program is started for. */
-export type HostMode = 'observe' | 'apply';
+export type HostMode = 'observe' | 'apply' | 'hold';
+
+/** What a text is started as: that of `apply` stays on the host for its guard, and for the next boot. */
+const ENTRIES: Readonly<Record<HostMode, readonly string[]>> = {
+  observe: ['observe'],
+  apply: ['apply', 'guard', 'settle'],
+  hold: ['hold'],
+};
 
 /** For each mode the functions that it comes to, and no others: what isn't called needn't travel. */
-const BODIES = { observe: bodyOf('observe'), apply: bodyOf('apply') };
+const BODIES = { observe: bodyOf('observe'), apply: bodyOf('apply'), hold: bodyOf('hold') };
 
 /** Identifies the program by its content: a saved plan holds operations that only this one is known to understand. */
-export const ENGINE_VERSION = `${PROTOCOL}-${createHash('sha256').update(BODIES.observe).update(BODIES.apply).digest('hex').slice(0, 12)}`;
+export const ENGINE_VERSION = `${PROTOCOL}-${createHash('sha256').update(BODIES.observe).update(BODIES.apply).update(BODIES.hold).digest('hex').slice(0, 12)}`;
 
 /** The program as it is sent, the argument of `sh -c`. Fixed: nothing about a host or a cluster is ever joined in. */
 export const PROGRAMS: Readonly<Record<HostMode, string>> = {
   observe: `engine=${ENGINE_VERSION}\n${BODIES.observe}`,
   apply: `engine=${ENGINE_VERSION}\n${BODIES.apply}`,
+  hold: `engine=${ENGINE_VERSION}\n${BODIES.hold}`,
 };
 
 /** The source's statements and those functions that `main_<mode>` calls, itself or through others. */
 function bodyOf(mode: HostMode): string {
-  const other = mode === 'observe' ? 'main_apply' : 'main_observe';
-  const lines = SOURCE.split('\n').filter((line) => !line.endsWith(`) ${other} ;;`));
+  const others = Object.values(ENTRIES)
+    .flat()
+    .filter((entry) => !ENTRIES[mode].includes(entry));
+  const lines = SOURCE.split('\n').filter((line) => !others.some((other) => line.endsWith(`) main_${other} ;;`)));
   const functions = new Map<string, string[]>();
   const blocks: { name?: string; lines: string[] }[] = [];
   for (const line of lines) {
-    const name = /^(\w+)\(\) \{/.exec(line)?.[1];
+    const name = /^(\w+)\(\) [{(]/.exec(line)?.[1];
     const open = blocks.at(-1);
     if (name !== undefined) {
       const block = { name, lines: [line] };
@@ -59,7 +83,7 @@ function bodyOf(mode: HostMode): string {
     } else if (open === undefined) blocks.push({ lines: [line] });
     else {
       open.lines.push(line);
-      if (open.name !== undefined && line === '}') blocks.push({ lines: [] });
+      if (open.name !== undefined && (line === '}' || line === ')')) blocks.push({ lines: [] });
     }
   }
   const wanted = new Set<string>();

@@ -3,6 +3,7 @@ import type { Cluster, Host } from '../inventory/model.ts';
 import type { Facts } from '../platform/facts.ts';
 import { diffOne, keyOf, noticesOf, theirsOf } from '../resources/index.ts';
 import type { Change, Op } from '../resources/kind.ts';
+import { revertOf } from '../resources/revert.ts';
 import {
   type Manifest,
   makeRecords,
@@ -13,7 +14,15 @@ import {
   type StagedResource,
 } from './manifest.ts';
 import { orderSteps, type Staged } from './order.ts';
-import { PLAN_VERSION, type Plan, type PlannedChange, type PlannedHost, type Step, type Warning } from './plan.ts';
+import {
+  isTaken,
+  PLAN_VERSION,
+  type Plan,
+  type PlannedChange,
+  type PlannedHost,
+  type Step,
+  type Warning,
+} from './plan.ts';
 
 /** A host that was read: what it is, what it shall have, what it has. */
 export interface SeenHost {
@@ -69,6 +78,8 @@ export function buildPlan(
       books.set(one.host.name, { before: [], after: [{ name: 'manifest_forget', args: [] }] });
     }
   }
+  const steps = orderSteps(staged);
+  const reverts = new Map(seen.map((one) => [one.host.name, revertOfHost(one, steps)]));
   return {
     format: 'lvsctl-plan',
     version: PLAN_VERSION,
@@ -78,9 +89,12 @@ export function buildPlan(
     purpose,
     inventory: { file: context.cluster.file, fingerprint: context.fingerprint },
     lab: context.lab,
-    hosts,
+    hosts: hosts.map((host) => {
+      const revert = reverts.get(host.name);
+      return revert === undefined ? host : { ...host, revert };
+    }),
     unseen: unseen.map(({ host, problems }) => ({ host: host.name, problems })),
-    steps: withChecks(withRecords(orderSteps(staged), books)),
+    steps: withChecks(withRecords(steps, books)),
     warnings,
     ...(context.secrets === undefined || context.secrets.length === 0 ? {} : { secrets: context.secrets }),
     ...(context.hooks === undefined ? {} : { hooks: context.hooks }),
@@ -117,6 +131,17 @@ function changesOf(seen: SeenHost, purpose: Plan['purpose'], warnings: Warning[]
     }
   }
   return staged;
+}
+
+/** A host's changes taken back: the last one first; programs take up their earlier files when all of them are there. */
+function revertOfHost({ host, states, facts }: SeenHost, steps: readonly Step[]): PlannedHost['revert'] {
+  const changes = steps.filter((step) => step.host === host.name && isTaken(step)).flatMap((step) => step.changes);
+  if (changes.length === 0) return undefined;
+  const taken = changes.map((change) => revertOf(change, change.resource, states.get(change.key), facts));
+  return {
+    ops: [...taken.toReversed().flatMap(({ ops }) => ops), ...taken.flatMap(({ late }) => late ?? [])],
+    paths: [...new Set(taken.flatMap(({ paths }) => paths ?? []))],
+  };
 }
 
 /** What somebody else should see to on a host. */

@@ -4,7 +4,7 @@ import type { Resource } from '../resources/index.ts';
 import type { Change, Op, Stage } from '../resources/kind.ts';
 
 /** Version of the plan's JSON; a plan of another version is refused. */
-export const PLAN_VERSION = 2;
+export const PLAN_VERSION = 3;
 
 /** One change of one resource, with the resource it brings about, so that apply can observe it again. */
 export interface PlannedChange extends Change {
@@ -33,6 +33,13 @@ export interface PlannedHost {
   name: string;
   ssh: Ssh;
   platform: string;
+  /** What takes all its changes back, packages aside, from wherever they were stopped; absent where nothing would. */
+  revert?: { ops: Op[]; paths: string[] };
+}
+
+/** Whether a step belongs to its host's transaction: packages only go forward, and a record tells more than is there. */
+export function isTaken({ stage }: Pick<Step, 'stage'>): boolean {
+  return stage !== 'record' && stage !== 'packages';
 }
 
 /** Something the operator should know that isn't a change, e.g. a later file that overrides a sysctl. */

@@ -35,6 +35,8 @@ function hostText(host: HostResult, paint: Paint, purpose: Plan['purpose']): str
         return `${host.done.length} ${done}, ${paint.removed(`but ${record} lvsctl's manifest there`)}`;
       }
       return `${host.done.length} ${done}, ${paint.removed(`${host.missing.length} not done`)}: ${host.missing.join(', ')}`;
+    case 'reverted':
+      return paint.changed(`as before: its ${host.missing.length} changes were taken back`);
     case 'unknown':
       return paint.removed('lost: what was done is not known; lvsctl plan reads it');
   }

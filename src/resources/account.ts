@@ -59,5 +59,6 @@ op_account_remove() {
   },
   // One that was there before was never changed: there is nothing to give back.
   undo: ({ resource, before }) => (before === undefined ? undefined : { ...resource, state: 'absent' }),
+  boots: ['account_remove'],
   theirs: changedSince,
 };

@@ -146,5 +146,6 @@ op_archive_remove() {
       ? { ...resource, state: 'absent' }
       : { left: `something else stood at ${resource.path} before, of which there is no copy` };
   },
+  boots: ['archive_remove'],
   theirs: changedSince,
 };

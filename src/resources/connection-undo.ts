@@ -3,7 +3,7 @@ import type { ConnectionResource, ConnectionState } from './connection.ts';
 import { expected, restorable } from './file.ts';
 import { holds, isRecord } from './holds.ts';
 import { keyOf } from './key.ts';
-import type { Change, FileState, FileWant, Kept, Recorded } from './kind.ts';
+import type { Change, FileState, FileWant, Kept, Recorded, Taken } from './kind.ts';
 import { sh } from './sh.ts';
 
 /** What a device had before lvsctl wrote its profile. */
@@ -43,7 +43,8 @@ return_link() {
   return 0
 }
 
-# connection_return DEVICE UUID|- FILE SHA256|- OWNER GROUP MODE OTHERFILE SHA256|- OWNER GROUP MODE +CIDR... -CIDR...
+# connection_return DEVICE UUID|- FILE SHA256|tx|- OWNER GROUP MODE OTHERFILE SHA256|tx|- OWNER GROUP MODE +CIDR... -CIDR...
+# tx: as the open transaction kept it.
 # Seen with NetworkManager 1.42.4: loading the path of a file that is gone forgets its profile; lo becomes its own
 # again, without the VIP; a profile that stands elsewhere under the same UUID takes over without a gap.
 op_connection_return() {
@@ -52,12 +53,14 @@ op_connection_return() {
   file=$3
   other=$8
   mkdir -p "$R/run/lvsctl/pending" && : >"$R/run/lvsctl/pending/$device" || return 1
-  if [ "$4" = - ]; then
+  if [ "$4" = tx ]; then op_tx_file "$file"
+  elif [ "$4" = - ]; then
     rm -f "$R$file" && unfold "$file"
   else
     give_back "$file" "$5" "$6" "$7" "$4"
   fi || return 1
-  if [ "$9" != - ] && [ ! -e "$R$other" ]; then give_back "$other" "\${10}" "\${11}" "\${12}" "$9" || return 1; fi
+  if [ "$9" = tx ]; then op_tx_file "$other" || return 1
+  elif [ "$9" != - ] && [ ! -e "$R$other" ]; then give_back "$other" "\${10}" "\${11}" "\${12}" "$9" || return 1; fi
   shift 12
   if [ "$other" = - ]; then set -- "$file" '' "$@"; else set -- "$file" "$other" "$@"; fi
   nmcli connection load "$R$1" \${2:+"$R$2"} 2>&1
@@ -151,7 +154,7 @@ export function returnedAddresses(
 export function returning(
   resource: ConnectionResource,
   before: ConnectionBefore,
-  state: Pick<ConnectionState, 'file' | 'missing' | 'surplus' | 'pending'>,
+  state: Pick<ConnectionState, 'file' | 'missing' | 'surplus' | 'pending' | 'was'>,
 ): Change[] {
   const { device, profile } = resource;
   const after = { file: before.file, missing: [], surplus: [], pending: false };
@@ -194,9 +197,25 @@ export function returning(
         },
       ],
       before: { file: expected(file), missing, surplus, pending },
+      ...(state.was === undefined ? {} : { was: state.was }),
       after,
     },
   ];
+}
+
+/** The files come from the transaction's own copies. */
+export function revertConnection({ was }: Change, { device, profile, addresses }: ConnectionResource): Taken {
+  if (!isBefore(was)) return { ops: [] };
+  const target = [
+    ...was.addresses.map((address) => `+${address}`),
+    ...addresses.filter((address) => !was.addresses.includes(address)).map((address) => `-${address}`),
+  ];
+  const copy = ['tx', '-', '-', '-'];
+  const other = was.other === null ? ['-', '-', '-', '-', '-'] : [was.other.path, ...copy];
+  return {
+    ops: [{ name: 'connection_return', args: [device, was.active ?? '-', profile.file, ...copy, ...other, ...target] }],
+    paths: [profile.file, ...(was.other === null ? [] : [was.other.path])],
+  };
 }
 
 function putArgs(state: FileState): string[] {

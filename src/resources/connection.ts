@@ -7,6 +7,7 @@ import {
   keptConnection,
   returnedAddresses,
   returning,
+  revertConnection,
   theirConnection,
   undoConnection,
 } from './connection-undo.ts';
@@ -231,6 +232,7 @@ op_connection_activate() {
 `}${CONNECTION_RETURN}`,
   undo: undoConnection,
   theirs: theirConnection,
+  revert: revertConnection,
   keep: keptConnection,
   record: (resource) => ({ ...resource, profile: { ...resource.profile, content: '' } }),
   ask: ({ device }) => [device],
@@ -343,9 +345,8 @@ function stateOf(
       .filter((address) => named.has(address) && !wanted.has(address) && !resource.addresses.includes(address))
       .sort(),
     pending: pending.has(device),
-    ...(resource.returned === undefined
-      ? { was: connectionBefore(resource, facts, files) }
-      : returnedAddresses(resource, resource.returned, facts)),
+    ...(resource.returned === undefined ? {} : returnedAddresses(resource, resource.returned, facts)),
+    was: connectionBefore(resource, facts, files),
   };
 }
 

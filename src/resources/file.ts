@@ -113,6 +113,7 @@ op_file_link() {
       ? { left: 'something that is neither a file nor a link was there: it is not brought back' }
       : { kind: 'file', path, state: 'restored', was };
   },
+  revert: (_, { path }) => ({ ops: [{ name: 'tx_file', args: [path] }], paths: [path] }),
   keep({ path }, before) {
     const was = restorable(before);
     return was?.type === 'file' ? [{ path, sha256: was.sha256 }] : [];

@@ -63,7 +63,16 @@ op_ipvs() {
       output=$(ipvsadm "$@" 2>&1) && return 0
       case $output in *'No such '*) ;; *) printf '%s\n' "$output"; return 1 ;; esac
       ;;
-    -E | -e) ipvsadm "$@" ;;
+    # What takes back may find that it was never there.
+    -E | -e)
+      output=$(ipvsadm "$@" 2>&1) && return 0
+      case $1:$output in
+        -E:*'No such '*) shift; set -- -A "$@" ;;
+        -e:*'No such '*) shift; set -- -a "$@" ;;
+        *) printf '%s\n' "$output"; return 1 ;;
+      esac
+      ipvsadm "$@"
+      ;;
     *) echo "ipvsadm $1 is refused"; return 1 ;;
   esac
 }

@@ -71,6 +71,16 @@ export interface Recorded<R> {
 /** Why something is given back: it left the inventory, or `lvsctl destroy` gives the whole host back. */
 export type Undoing = 'left' | 'destroy';
 
+/** What takes a change back. */
+export interface Taken {
+  /** Done one after the other; those of a later change come before those of an earlier one. */
+  ops: Op[];
+  /** After all others, in their order: programs take up their earlier files. */
+  late?: Op[];
+  /** Files that the host keeps as they are before the change, for these operations and for the next boot. */
+  paths?: string[];
+}
+
 /** Bytes that the host keeps a copy of before lvsctl changes them: `/var/lib/lvsctl/before/<sha256>`. */
 export interface Kept {
   path: string;
@@ -134,6 +144,10 @@ export interface Kind<R extends { kind: string }, S> {
   theirs?(entry: Recorded<R>, state: S): string | undefined;
   /** The resource as the manifest holds it: without a file's content. As it is unless told. Pure. */
   record?(resource: R): R;
+  /** What takes one change back, where that is more than `undo`. Pure. */
+  revert?(change: Change, resource: R): Taken;
+  /** Operations that take back what stands on disk, besides files: they alone run at boot. */
+  boots?: readonly string[];
   /** What has to be kept on the host before its first change, from that change's `before`. Pure. */
   keep?(resource: R, before: unknown): Kept[];
   /** The state from before, out of those of two changes, where each tells only a part; the first one's unless told. Pure. */

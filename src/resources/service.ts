@@ -80,15 +80,18 @@ observe_service() {
 }
 
 op_service_enable() {
-  systemctl --quiet enable "$1"
+  systemctl --quiet enable "$1" || return 1
+  if [ -n "$booting" ]; then systemctl --no-block start "$1"; fi
 }
 
 op_service_disable() {
-  systemctl --quiet disable "$1"
+  systemctl --quiet disable "$1" || return 1
+  if [ -n "$booting" ]; then systemctl --no-block stop "$1"; fi
 }
 
+# While the host starts, what is asked of systemd waits its turn.
 op_service_stop() {
-  systemctl stop "$1"
+  systemctl \${booting:+--no-block} stop "$1"
 }
 
 # Reads units again where systemd's copy of this one is old; checks the configuration with the program's own checker.
@@ -110,6 +113,7 @@ service_verdict() {
 }
 
 op_service_start() {
+  if [ -n "$booting" ]; then systemctl --no-block start "$1"; return; fi
   service_ready "$1" "$2" || return 1
   systemctl reset-failed "$1" 2>/dev/null
   systemctl start "$1"
@@ -138,6 +142,24 @@ op_service_release() {
   service_verdict $? "$1" && rm -f "$R/run/lvsctl/loaded/$1"
 }
 `,
+  boots: ['service_enable', 'service_disable', 'service_start', 'service_stop'],
+  revert({ ops }) {
+    const opposite: Readonly<Record<string, string>> = {
+      service_enable: 'service_disable',
+      service_disable: 'service_enable',
+      service_start: 'service_stop',
+    };
+    const early = ops.flatMap(({ name, args }): Op[] =>
+      opposite[name] === undefined ? [] : [{ name: opposite[name], args: args.slice(0, 1) }],
+    );
+    const late = ops.flatMap(({ name, args }): Op[] => {
+      const [unit = '', , activate] = args;
+      if (name === 'service_stop') return [{ name: 'service_start', args: [unit, checker(unit)] }];
+      if (name === 'service_release') return [{ name: `service_${activate}`, args: [unit, checker(unit)] }];
+      return name === 'service_reload' || name === 'service_restart' ? [{ name, args }] : [];
+    });
+    return { ops: early, late };
+  },
   undo({ resource, before }) {
     if (!isRecord(before)) return undefined;
     const enabled = typeof before.enabled === 'boolean' ? before.enabled : null;

@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const limits = { parallel: 10, timeout: 60, stepTimeout: 60 };
+const limits = { parallel: 10, timeout: 60, stepTimeout: 60, confirmTimeout: 30, lockWait: 60 };
 
 /** A plan that makes two files on one host; nothing is recorded, for that would stand outside of the folder. */
 async function planOfTwoFiles(): Promise<Plan> {
@@ -42,22 +42,31 @@ async function planOfTwoFiles(): Promise<Plan> {
 }
 
 describe('applyPlan', () => {
-  it('stopped in the middle of a step tells what was done there and what was not', async () => {
+  it('stopped in the middle of a step takes back what was done there, and says so', async () => {
     const plan = await planOfTwoFiles();
     const stop = new AbortController();
+    const done: string[] = [];
     const result = await applyPlan(plan, {
       ...limits,
       transport: localTransport(),
       signal: stop.signal,
       onEvent: (event) => {
-        if (event.type === 'op-done') stop.abort();
+        if (event.type !== 'op-done') return;
+        done.push(event.op);
+        stop.abort();
       },
     });
-    expect(existsSync(join(folder, 'one'))).toBe(true);
+    expect(done).toEqual(['file_put']);
+    expect(existsSync(join(folder, 'one'))).toBe(false);
     expect(existsSync(join(folder, 'two'))).toBe(false);
     expect(result.interrupted).toBe(true);
     expect(result.hosts).toMatchObject([
-      { status: 'partial', done: [`file ${folder}/one`], missing: [`file ${folder}/two`], problems: [] },
+      {
+        status: 'reverted',
+        done: [],
+        missing: [`file ${folder}/one`, `file ${folder}/two`],
+        problems: [{ code: 'APPLY-REVERTED' }],
+      },
     ]);
   });
 

@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const limits = { parallel: 10, timeout: 60, stepTimeout: 60 };
+const limits = { parallel: 10, timeout: 60, stepTimeout: 60, confirmTimeout: null, lockWait: 60 };
 const at = (name: string) => join(folder, name);
 
 function script(name: string, text: string): void {

@@ -23,7 +23,7 @@ function plan(steps: Step[], more: Partial<Plan> = {}): Plan {
   });
   return {
     format: 'lvsctl-plan',
-    version: 2,
+    version: 3,
     engine: '1',
     created: '2026-01-01T00:00:00.000Z',
     cluster: 'c',

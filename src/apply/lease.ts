@@ -1,0 +1,133 @@
+import { hostname, userInfo } from 'node:os';
+import { failure, LvsctlError, type Problem } from '../errors/index.ts';
+import { type Talk, talk } from '../host/session.ts';
+import type { Connection } from '../transport/types.ts';
+
+/** Seconds after which a host is free again, when nobody renews. */
+const LEASE = 30;
+/** Seconds between two renewals. */
+const BEAT = 2;
+
+/** Who holds a host, as its lease tells. */
+export interface Holder {
+  id: string;
+  /** `user@machine`. */
+  owner: string;
+  reason: string;
+  /** ISO 8601, UTC, by the owner's clock. */
+  since: string;
+  /** Seconds until the lease ends unless it is renewed; below 0 where only open changes keep it. */
+  left: number;
+}
+
+/** A host that this run holds. */
+export interface Lease {
+  /** Seconds that an open transaction may stay unconfirmed from each beat on; 0: its deadline stays where it is. */
+  confirm: number;
+  release(): Promise<void>;
+}
+
+export interface LeaseOptions {
+  id: string;
+  /** What for, in words. */
+  reason: string;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Takes a host for this run, or says who has it. It is renewed until it is released, and ends by itself when this
+ * process, or its connection, is gone.
+ */
+export async function takeLease(connection: Connection, { id, reason }: LeaseOptions): Promise<Lease | Holder> {
+  const told = [`${userInfo().username}@${hostname()}`, reason, new Date().toISOString()].map(oneLine);
+  const first = `lease ${id} ${LEASE} ${told.length}\n${told.map((line) => `${line}\n`).join('')}`;
+  const host = await talk(connection, 'hold', { phase: 'lease', first });
+  const answer = await host.next();
+  if (answer?.words[0] !== 'lease') throw host.broken('the host program ended without an answer about its lease');
+  if (answer.words[1] === 'held') {
+    host.kill();
+    return holderOf(new TextDecoder().decode(answer.content));
+  }
+  return keep(host);
+}
+
+function keep(host: Talk): Lease {
+  const beat = () => host.send(`beat ${LEASE} ${lease.confirm}\n`);
+  const timer = setInterval(beat, BEAT * 1000);
+  timer.unref();
+  const lease: Lease = {
+    confirm: 0,
+    release: async () => {
+      clearInterval(timer);
+      host.send('release\n');
+      host.end();
+      // A connection that is gone releases nothing: the lease ends by itself.
+      while ((await host.next().catch(() => undefined)) !== undefined);
+    },
+  };
+  return lease;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f]+/gu, ' ').trim() || '-';
+}
+
+function holderOf(text: string): Holder {
+  const [now = '', id = '', end = '', owner = '', reason = '', since = ''] = text.split('\n');
+  return { id, owner, reason, since, left: Number(end) - Number(now.replace(/^now /, '')) };
+}
+
+/** The error for a host that another run holds. */
+export function leaseHeld(host: string, { owner, reason, since, left }: Holder): Problem {
+  const until = left > 0 ? `it ends in ${left} s unless it is renewed` : 'its changes are still open';
+  return {
+    code: 'LEASE-HELD',
+    place: { kind: 'host', host, phase: 'lease' },
+    what: `${owner} is at work here since ${since}: ${reason}; ${until}`,
+    next: `Nothing was changed anywhere. Wait for it (--lock-wait 5m); if it is gone for good: lvsctl unlock ${host}`,
+  };
+}
+
+/**
+ * Takes all hosts, or none: what was taken is given up where one is held by another run.
+ * @param wait seconds to try again
+ * @throws LEASE-HELD
+ */
+export async function takeAll(
+  connections: ReadonlyMap<string, Connection>,
+  options: LeaseOptions & { wait: number },
+): Promise<Map<string, Lease>> {
+  const end = performance.now() + options.wait * 1000;
+  for (;;) {
+    const leases = new Map<string, Lease>();
+    const problems: Problem[] = [];
+    await Promise.all(
+      [...connections].map(async ([host, connection]) => {
+        try {
+          const taken = await takeLease(connection, options);
+          if ('release' in taken) leases.set(host, taken);
+          else problems.push(leaseHeld(host, taken));
+        } catch (error) {
+          if (!(error instanceof LvsctlError)) throw error;
+          problems.push(...error.problems);
+        }
+      }),
+    );
+    if (problems.length === 0) return leases;
+    await Promise.all([...leases.values()].map((lease) => lease.release()));
+    const waiting = problems.every(({ code }) => code === 'LEASE-HELD') && performance.now() < end;
+    if (!waiting || options.signal?.aborted) throw new LvsctlError(problems);
+    // Two runs that wait for each other must not come back at the same time.
+    await new Promise((resolve) => setTimeout(resolve, 500 + Math.random() * 1500));
+  }
+}
+
+/** The error for a lease that is not what somebody looked at. */
+export function leaseOther(host: string): LvsctlError {
+  return failure({
+    code: 'LEASE-OTHER',
+    place: { kind: 'host', host, phase: 'lease' },
+    what: 'somebody else has taken it meanwhile',
+    next: 'Look again: lvsctl unlock shows who.',
+  });
+}

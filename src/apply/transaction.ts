@@ -1,0 +1,127 @@
+import { LvsctlError, type Problem } from '../errors/index.ts';
+import { execute } from '../host/client.ts';
+import { isTaken, type Plan, type Step } from '../plan/plan.ts';
+import type { Op } from '../resources/kind.ts';
+import type { Connection } from '../transport/types.ts';
+
+/** What became of a host's transaction, as the host tells. */
+export type Settled =
+  | { state: 'confirmed' }
+  /** It never began: nothing was changed. */
+  | { state: 'unopened' }
+  /** Everything is as before; `log` is what the host noted while it took the changes back. */
+  | { state: 'reverted'; reason: string; log: string }
+  /** The host was not reached again. */
+  | { state: 'unknown'; problems: readonly Problem[] };
+
+/** The steps that open and close each host's transaction. */
+export interface Spans {
+  first: ReadonlyMap<string, string>;
+  last: ReadonlyMap<string, string>;
+}
+
+/** Which step of each host opens its transaction, and after which one it is confirmed. Pure. */
+export function spansOf(plan: Plan): Spans {
+  const taken = plan.steps.filter(isTaken);
+  return {
+    first: new Map(taken.toReversed().map((step) => [step.host, step.id])),
+    last: new Map(taken.map((step) => [step.host, step.id])),
+  };
+}
+
+/** What opens a host's transaction, before the operations of its first step. */
+export function openOp(plan: Plan, host: string, id: string, seconds: number): Op {
+  const revert = plan.hosts.find(({ name }) => name === host)?.revert ?? { ops: [], paths: [] };
+  return {
+    name: 'tx_open',
+    args: [id, String(seconds), ...revert.paths],
+    input: `${INPUT_END}\n${revert.ops.map(wire).join('')}`,
+  };
+}
+
+/** Stands after the input of an operation that is kept on the host, as a session's nonce does in a session. */
+const INPUT_END = 'end';
+
+function wire({ name, args, input }: Op): string {
+  const bytes = input === undefined ? 0 : Buffer.byteLength(input);
+  const head = `op ${name} ${args.length} ${bytes}\n${args.map((arg) => `${arg}\n`).join('')}`;
+  return input === undefined ? head : `${head}${input}${INPUT_END}\n`;
+}
+
+/** Whether a step may have changed the way by which the host is reached. */
+export function mayLockOut(step: Step): boolean {
+  return step.changes.some(({ kind }) => ['connection', 'firewall', 'tunnel', 'sysctl', 'arptables'].includes(kind));
+}
+
+export interface Reaching {
+  /** Connects anew: never by a connection that was there before the change. */
+  connect: () => Promise<Connection>;
+  /** Seconds to try. */
+  patience: number;
+}
+
+/** A new connection, tried for again until the time is over; then the last error. */
+export async function reachAnew({ connect, patience }: Reaching): Promise<Connection> {
+  const end = performance.now() + patience * 1000;
+  for (;;) {
+    const late = Math.max(1000, end - performance.now());
+    const connecting = connect();
+    try {
+      return await Promise.race([connecting, refusedAfter(late)]);
+    } catch (error) {
+      // One that comes after all is not needed any more.
+      connecting.then(
+        (connection) => connection.close(),
+        () => undefined,
+      );
+      if (!(error instanceof LvsctlError) && !(error instanceof TooLate)) throw error;
+      if (performance.now() >= end) throw error instanceof TooLate ? error.last : error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+class TooLate extends Error {
+  readonly last = new LvsctlError([
+    {
+      code: 'SSH-TIMEOUT',
+      place: { kind: 'none' },
+      what: 'no new connection came about in time',
+      next: 'The host takes its changes back by itself when nobody confirms them.',
+    },
+  ]);
+}
+
+function refusedAfter(milliseconds: number): Promise<never> {
+  return new Promise((_, reject) => setTimeout(() => reject(new TooLate()), milliseconds).unref());
+}
+
+/** Confirms, or hears what became of it. */
+export async function confirmTransaction(connection: Connection, id: string): Promise<Settled> {
+  return settledBy(connection, { name: 'tx_confirm', args: [id] });
+}
+
+/** Takes a host's changes back now, or hears what became of them. */
+export async function revertTransaction(connection: Connection, id: string, reason: string): Promise<Settled> {
+  return settledBy(connection, { name: 'tx_revert', args: [id, reason.replace(/\s+/gu, ' ')] });
+}
+
+async function settledBy(connection: Connection, op: Op): Promise<Settled> {
+  const [result] = await execute(connection, [op], { phase: 'settle', timeout: 400 });
+  if (op.name === 'tx_confirm' && result?.status === 'done') return { state: 'confirmed' };
+  const [word = '', reason = '', ...log] = (result?.output ?? '').split('\n');
+  if (word === 'reverted') return { state: 'reverted', reason, log: log.join('\n').trim() };
+  if (word === 'confirmed') return { state: 'confirmed' };
+  if (word === 'closed') return { state: 'unopened' };
+  return {
+    state: 'unknown',
+    problems: [
+      {
+        code: 'APPLY-UNSETTLED',
+        place: { kind: 'host', host: connection.host, phase: 'settle' },
+        what: `its changes are neither confirmed nor taken back: ${result?.output.trim() || 'it said nothing'}`,
+        next: 'Run lvsctl apply again: it ends what is open first.',
+      },
+    ],
+  };
+}

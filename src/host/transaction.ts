@@ -1,0 +1,336 @@
+import { sh } from '../resources/sh.ts';
+
+/**
+ * The transaction of a host: its changes stand together or go together.
+ *
+ * `/var/lib/lvsctl/tx` is there while one is open. It is made whole beside that name and comes by one rename: `id`,
+ * `revert` (operations that take the changes back), `paths` and `files` (what stood where files are about to be
+ * changed), `program` (this text), `deadline` (seconds since boot) and the token `armed`. A guard on the host, which
+ * no connection holds, takes the changes back when the deadline passes. Who wants to confirm or to take back renames
+ * the token first, to `confirmed` or `reverting`: one of them succeeds, and the other says so.
+ *
+ * After a power cut, `settle` runs before anything that reads what was changed. What is live then follows from files:
+ * only what stands on disk is taken back.
+ *
+ * Why these forms:
+ * - time is /proc/uptime: no clock that is set meanwhile;
+ * - the program's own text is read from /proc/PID/cmdline, so that it needn't be sent a second time.
+ */
+export const CORE_TRANSACTION = sh`
+tx=$R/var/lib/lvsctl/tx
+settle_unit=/etc/systemd/system/lvsctl-settle.service
+settle_link=/etc/systemd/system/sysinit.target.wants/lvsctl-settle.service
+
+# Sets "up" to the whole seconds since boot.
+uptime_of() {
+  IFS='. ' read -r up line <"$R/proc/uptime"
+}
+
+# tx_until SECONDS FOLDER: the deadline is so far from now.
+tx_until() {
+  uptime_of
+  printf '%s\n' $((up + $1)) >"$2/deadline.$$" && mv -f "$2/deadline.$$" "$2/deadline"
+}
+
+# What is written before the token must be on the disk before the token changes.
+on_disk() {
+  sync "$@" 2>/dev/null || sync
+}
+
+# The changes that are not confirmed are taken back at boot, before anything reads what they changed.
+settle_arm() {
+  [ -d "$R/run/systemd/system" ] || return 0
+  if mkdir "$R\${settle_link%/*}" 2>/dev/null; then : >"$tx/wants"; fi
+  printf '%s\n' '[Unit]' 'Description=lvsctl: takes back changes that were not confirmed' 'DefaultDependencies=no' \
+    'After=systemd-remount-fs.service local-fs.target' \
+    'Before=sysinit.target systemd-sysctl.service systemd-modules-load.service network-pre.target NetworkManager.service' \
+    '[Service]' 'Type=oneshot' 'ExecStart=/bin/sh /var/lib/lvsctl/tx/program settle' >"$R$settle_unit" &&
+    ln -sf "$settle_unit" "$R$settle_link" && on_disk "$R$settle_unit" "$R/etc/systemd/system" "$R\${settle_link%/*}"
+}
+
+# guard_start ID: it outlives this session and what holds it.
+guard_start() {
+  if [ -d "$R/run/systemd/system" ]; then
+    systemd-run --quiet --collect --unit="lvsctl-revert-$1" sh "$tx/program" guard 2>&1
+  else
+    LVSCTL_ROOT=$R setsid sh "$tx/program" guard </dev/null >/dev/null 2>&1 3>&- &
+  fi
+}
+
+# tx_open ID SECONDS PATH...: the input is the operations that take the changes back.
+op_tx_open() {
+  if [ -e "$tx/confirmed" ]; then tx_stand; fi
+  if [ -e "$tx" ]; then echo 'changes of another run are open here'; return 1; fi
+  id=$1
+  seconds=$2
+  shift 2
+  own_folder || return 1
+  rm -rf "$tx.new" "$tx.old"
+  old=$(umask)
+  umask 077
+  mkdir -p "$tx.new/files" && take "$tx.new/revert" && tx_keep "$@"
+  status=$?
+  umask "$old"
+  [ "$status" -eq 0 ] || { rm -rf "$tx.new"; return 1; }
+  printf '%s\n' "$id" >"$tx.new/id" && : >"$tx.new/armed" && tx_until "$seconds" "$tx.new" &&
+    sync && mv -T "$tx.new" "$tx" && on_disk "$R/var/lib/lvsctl" && settle_arm && guard_start "$id" && return 0
+  echo 'nothing can be armed here: no change is made that could not be taken back'
+  rm -rf "$tx.new"
+  [ ! -e "$tx" ] || tx_end
+  return 1
+}
+
+# Keeps what stands at the paths, and the program.
+tx_keep() {
+  : >"$tx.new/paths"
+  tr '\0\n' '\n\001' <"/proc/$$/cmdline" | sed -n "/^engine=$engine/p" | tr '\001' '\n' >"$tx.new/program" || return 1
+  line_of "$tx.new/program"
+  if [ "$line" != "engine=$engine" ]; then echo "can't read /proc/$$/cmdline"; return 1; fi
+  for path; do
+    shift
+    printf '%s\n' "$path" >>"$tx.new/paths"
+    if [ -f "$R$path" ] || [ -L "$R$path" ]; then set -- "$@" ".$path"; fi
+  done
+  [ $# -gt 0 ] || return 0
+  (cd "$R/" && cp -a --parents "$@" "$tx.new/files")
+}
+
+# tx_file PATH: what stood there stands there again.
+op_tx_file() {
+  if [ -e "$tx/files$1" ] || [ -L "$tx/files$1" ]; then
+    place "$1" && cp -a "$tx/files$1" "$staged" && mv -fT "$staged" "$R$1" && return 0
+    rm -f "$staged"
+    return 1
+  fi
+  rm -f "$R$1" && unfold "$1"
+}
+
+# tx_claim confirmed|reverting: only one can have the token.
+tx_claim() {
+  mv -T "$tx/armed" "$tx/$1" 2>/dev/null && on_disk "$tx"
+}
+
+# Nothing is open any more.
+tx_end() {
+  [ ! -e "$tx/wants" ] || wants=1
+  if line_of "$tx/guard" && [ "$line" != $$ ]; then kill "$line" 2>/dev/null; fi
+  rm -f "$R$settle_link" "$R$settle_unit"
+  [ -z "\${wants-}" ] || rmdir "$R\${settle_link%/*}" 2>/dev/null
+  rm -rf "$tx.old"
+  mv -T "$tx" "$tx.old" && rm -rf "$tx.old"
+}
+
+# The changes stand; which ones is noted, for an answer that is lost on its way.
+tx_stand() {
+  cp "$tx/id" "$R/var/lib/lvsctl/confirmed.$$" && mv -f "$R/var/lib/lvsctl/confirmed.$$" "$R/var/lib/lvsctl/confirmed"
+  tx_end
+}
+
+op_tx_confirm() {
+  if line_of "$tx/id" && [ "$line" = "$1" ] && tx_claim confirmed; then
+    tx_stand
+    return 0
+  fi
+  op_tx_status "$1"
+  return 1
+}
+
+# tx_revert ID REASON: takes the changes back now; its answer is the state afterwards.
+op_tx_revert() {
+  if line_of "$tx/id" && [ "$line" = "$1" ] && tx_claim reverting; then tx_back "$2"
+  else tx_wait
+  fi
+  op_tx_status "$1"
+}
+
+# Another one is taking back: its end is waited for, or its work done where it is gone.
+tx_wait() {
+  waited=0
+  while [ -e "$tx/reverting" ] && [ "$waited" -lt 300 ]; do
+    if line_of "$tx/reverter" && kill -0 "$line" 2>/dev/null; then :
+    elif [ "$waited" -gt 1 ]; then tx_back 'the one that took it back was ended'
+    fi
+    waited=$((waited + 1))
+    sleep 1
+  done
+  return 0
+}
+
+# tx_settle: what another run left open is ended, before anything else is done here.
+op_tx_settle() {
+  rm -rf "$tx.new" "$tx.old"
+  [ -d "$tx" ] || return 0
+  if [ -e "$tx/confirmed" ]; then tx_stand; return 0; fi
+  if tx_claim reverting; then tx_back 'another run began before it was confirmed'; else tx_wait; fi
+  [ ! -e "$tx" ]
+}
+
+# tx_status ID: open, reverting, confirmed, or closed (never begun); reverted, with the reason and the log.
+op_tx_status() {
+  if line_of "$tx/id" && [ "$line" = "$1" ]; then
+    if [ -e "$tx/armed" ]; then echo open; return 0; fi
+    if [ -e "$tx/reverting" ]; then echo reverting; return 0; fi
+    if [ -e "$tx/confirmed" ]; then echo confirmed; return 0; fi
+  elif line_of "$R/var/lib/lvsctl/confirmed" && [ "$line" = "$1" ]; then echo confirmed; return 0
+  elif line_of "$R/var/lib/lvsctl/reverted" && [ "$line" = "$1" ]; then
+    echo reverted
+    sed 1d "$R/var/lib/lvsctl/reverted"
+    return 0
+  fi
+  echo closed
+}
+
+# tx_back REASON: with the token in hand.
+tx_back() {
+  printf '%s\n' $$ >"$tx/reverter"
+  tx_undo >"$tx/log" 2>&1
+  sync
+  line_of "$tx/id"
+  old=$(umask)
+  umask 077
+  { printf '%s\n%s\n' "$line" "$1"; tail -c 16384 "$tx/log"; } >"$R/var/lib/lvsctl/reverted.$$" &&
+    mv -f "$R/var/lib/lvsctl/reverted.$$" "$R/var/lib/lvsctl/reverted"
+  umask "$old"
+  tx_end
+}
+
+booting=
+
+# Does the operations that take back. One that fails stops no other: it may never have been done.
+tx_undo() {
+  reread=
+  if [ -n "$booting" ]; then
+    while IFS= read -r path; do op_tx_file "$path"; done <"$tx/paths"
+    [ ! -d "$R/run/systemd/system" ] || systemctl daemon-reload
+  fi
+  session=\${nonce-}
+  exec 5<&3 3<"$tx/revert"
+  IFS= read -r nonce <&3
+  while IFS=' ' read -r word name count size <&3; do
+    fields "$count"
+    if [ -n "$booting" ]; then
+      case $name in
+        @BOOT_OPS@) ;;
+        *) if [ "$size" -gt 0 ]; then take "$tx/skipped"; fi; continue ;;
+      esac
+    fi
+    run_op || printf '%s failed\n' "$name"
+  done
+  if [ -n "$reread" ] && [ -z "$booting" ] && [ -d "$R/run/systemd/system" ]; then systemctl daemon-reload; fi
+  exec 3<&5 5<&-
+  nonce=$session
+}
+
+# Waits for the deadline, which whoever holds the host moves on.
+main_guard() {
+  printf '%s\n' $$ >"$tx/guard"
+  while [ -e "$tx/armed" ]; do
+    uptime_of
+    if line_of "$tx/deadline" && [ "$up" -ge "$line" ]; then
+      if tx_claim reverting; then tx_back 'nobody confirmed it in time'; fi
+      exit 0
+    fi
+    sleep 1
+  done
+  exit 0
+}
+
+# At boot, before the network.
+main_settle() {
+  booting=1
+  rm -rf "$tx.new" "$tx.old"
+  if [ -e "$tx/confirmed" ]; then tx_stand
+  elif [ -d "$tx" ]; then
+    tx_claim reverting
+    tx_back 'the host started anew before it was confirmed'
+  fi
+  rm -f "$R$settle_link" "$R$settle_unit"
+  exit 0
+}
+`;
+
+/**
+ * What one run holds of a host: the lease. It ends by itself when nobody renews it, and stays while a transaction is
+ * open. In /run: a host that starts anew is free.
+ *
+ * In: `lease ID SECONDS COUNT`, COUNT lines that tell of the owner; then `beat SECONDS CONFIRM` (0: the deadline of a
+ * transaction stays) and at last `release`. Out: `lease taken`, or `lease held` with what is known of the holder.
+ */
+export const CORE_LEASE = sh`
+lease=$R/run/lvsctl/lease
+
+# lease_write SECONDS: its first lines are the run and when it ends.
+lease_write() {
+  uptime_of
+  printf '%s\n%s\n%s' "$id" $((up + $1)) "$owner" >"$lease.$$" && mv -f "$lease.$$" "$lease"
+}
+
+# Whether somebody else holds the host; one whose time is over does only while its changes are open.
+lease_held() {
+  { IFS= read -r holder && IFS= read -r end; } 2>/dev/null <"$lease" || return 1
+  [ "$holder" != "$id" ] || return 1
+  uptime_of
+  [ "$up" -lt "$end" ] || [ -e "$tx/armed" ] || [ -e "$tx/reverting" ]
+}
+
+# Two that come at once: each makes the same folder, and one of them succeeds. A folder whose maker is gone goes.
+lease_take() {
+  mkdir -p "$R/run/lvsctl" || return 1
+  tries=0
+  until mkdir "$lease.lock" 2>/dev/null; do
+    if line_of "$lease.lock/pid" && ! kill -0 "$line" 2>/dev/null; then rm -rf "$lease.lock"; fi
+    tries=$((tries + 1))
+    if [ "$tries" -gt 50 ]; then rm -rf "$lease.lock"; fi
+    sleep 0.1
+  done
+  printf '%s\n' $$ >"$lease.lock/pid"
+  if lease_held; then taken=1; else lease_write "$1"; taken=$?; fi
+  rm -rf "$lease.lock"
+  return "$taken"
+}
+
+main_hold() {
+  begin
+  frame hello "$engine"
+  IFS=' ' read -r word id seconds count <&3 || exit 0
+  if [ "$word" != lease ]; then frame refused "$word"; exit 1; fi
+  fields "$count"
+  owner=$record
+  if lease_take "$seconds"; then frame lease taken
+  else
+    frame lease held
+    uptime_of
+    printf 'now %s\n' "$up"
+    cat "$lease" 2>&1
+    frame bye
+    exit 0
+  fi
+  frame waiting
+  while IFS=' ' read -r word seconds confirm <&3; do
+    case $word in
+      beat)
+        lease_held || lease_write "$seconds"
+        if [ "$confirm" -gt 0 ] && line_of "$tx/id" && [ "$line" = "$id" ] && [ -e "$tx/armed" ]; then
+          tx_until "$confirm" "$tx"
+        fi
+        ;;
+      release)
+        lease_held || rm -f "$lease"
+        frame bye
+        exit 0
+        ;;
+      *) frame refused "$word"; exit 1 ;;
+    esac
+  done
+  # Its owner is gone: what it has open ends by itself, and nothing else holds the host.
+  if [ ! -e "$tx/armed" ] && [ ! -e "$tx/reverting" ]; then lease_held || rm -f "$lease"; fi
+  exit 0
+}
+
+# lease_break ID: somebody says that its owner is gone.
+op_lease_break() {
+  line_of "$lease" || return 0
+  if [ "$line" != "$1" ]; then echo 'somebody else has taken it meanwhile'; return 1; fi
+  rm -f "$lease"
+}
+`;
