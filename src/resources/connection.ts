@@ -262,9 +262,10 @@ op_connection_activate() {
       addresses: [...resource.addresses, ...surplus],
       profile: { ...profile, content: together },
     };
-    const between = { ...state, missing: [], missingRoutes: [], surplusRoutes: [] };
+    const first = bringing(both, { ...state, surplus: [] }, facts, { direction: 'change', surplus });
+    const between: ConnectionState = { ...state, ...CLEAN, active: profile.uuid, file: fileOf(together), surplus };
     return [
-      ...bringing(both, { ...state, surplus: [] }, facts, { direction: 'change', surplus }),
+      ...first,
       ...bringing(resource, between, facts, { direction: 'remove' }).map(({ was: _, reason: __, ...rest }) => ({
         ...rest,
         shown: surplus.map(
@@ -275,6 +276,13 @@ op_connection_activate() {
   },
 };
 
+/** Nothing is missing or left to do. */
+const CLEAN = { otherFile: null, missing: [], missingRoutes: [], surplusRoutes: [], pending: false };
+
+function fileOf(content: string): Extract<FileState, { type: 'file' }> {
+  return { type: 'file', sha256: sha256(content), owner: 'root', group: 'root', mode: '0600' };
+}
+
 /** The change to a profile and its addresses; none where the device has them. `surplus`: what it keeps besides. */
 function bringing(
   resource: ConnectionResource,
@@ -283,17 +291,8 @@ function bringing(
   how: { direction: Change['direction']; surplus?: string[] },
 ): Change[] {
   const { device, profile } = resource;
-  const after = { type: 'file' as const, sha256: sha256(profile.content), owner: 'root', group: 'root', mode: '0600' };
-  const desired: ConnectionState = {
-    file: after,
-    active: profile.uuid,
-    otherFile: null,
-    missing: [],
-    surplus: how.surplus ?? [],
-    missingRoutes: [],
-    surplusRoutes: [],
-    pending: false,
-  };
+  const after = fileOf(profile.content);
+  const desired: ConnectionState = { ...CLEAN, file: after, active: profile.uuid, surplus: how.surplus ?? [] };
   if (holds(desired, state)) return [];
   const { was, ...observed } = state;
   const shown: Shown[] = [];
