@@ -1,5 +1,7 @@
 import { refuseUnseen } from '../apply/apply.ts';
-import { failure } from '../errors/index.ts';
+import { failure, LvsctlError, type Problem } from '../errors/index.ts';
+import { stillAsked } from '../inventory/derived.ts';
+import type { Cluster } from '../inventory/model.ts';
 import { isEmpty } from '../plan/plan.ts';
 import { planText } from '../report/plan-text.ts';
 import type { Connection } from '../transport/types.ts';
@@ -25,6 +27,7 @@ export async function destroyCommand(options: DestroyOptions, output: Output, si
   const target = await aim(options, output);
   let connections: Map<string, Connection> | undefined;
   try {
+    if (options.limit !== undefined) refuseAsked(target.cluster, options.limit);
     const destroy = { keepPackages: options.keepPackages === true };
     const { plan, survey, veil } = await makePlan(target, options, output, { keep: true, destroy, signal });
     connections = survey.connections;
@@ -45,4 +48,20 @@ export async function destroyCommand(options: DestroyOptions, output: Output, si
     await Promise.all([...(connections?.values() ?? [])].map((connection) => connection.close()));
     await target.transport.close();
   }
+}
+
+/** A host that others of the cluster go on sending requests to would lose them. @throws DESTROY-STILL-ASKED */
+function refuseAsked(cluster: Cluster, limit: readonly string[]): void {
+  const asked = stillAsked(cluster, limit);
+  if (asked.length === 0) return;
+  throw new LvsctlError(
+    asked.map(
+      ({ by, host, what }): Problem => ({
+        code: 'DESTROY-STILL-ASKED',
+        place: { kind: 'host', host, phase: 'destroy' },
+        what: `${by.join(' and ')} would go on sending requests of ${what} to ${host}`,
+        next: `Nothing was changed. Take ${host} out of ${what} in the inventory and apply that first, or give all of them back: --limit ${[...limit, ...by].join(',')}.`,
+      }),
+    ),
+  );
 }

@@ -22,3 +22,25 @@ export function directedBy(cluster: Cluster, host: string): Service[] {
 export function heldBy(cluster: Cluster, host: string): Service[] {
   return cluster.services.filter(({ arp }) => typeof arp === 'object' && arp.staticNeighbourAt.includes(host));
 }
+
+/** Hosts that send requests to a host, and for what. */
+export interface Asking {
+  by: string[];
+  host: string;
+  /** E.g. `service web`. */
+  what: string;
+}
+
+/** Who would go on sending requests to these hosts if they alone were given back. Pure. */
+export function stillAsked(cluster: Cluster, hosts: readonly string[]): Asking[] {
+  const staying = (names: readonly string[]) => names.filter((name) => !hosts.includes(name));
+  const asking = hosts.flatMap((host): Asking[] => [
+    ...cluster.services
+      .filter((service) => isRealServer(service, host))
+      .map(({ name, directors }) => ({ by: staying(directors), host, what: `service ${name}` })),
+    ...cluster.proxies
+      .filter(({ upstream }) => upstream.servers.some((server) => server.host === host))
+      .map(({ name, hosts: proxies }) => ({ by: staying(proxies), host, what: `proxy ${name}` })),
+  ]);
+  return asking.filter(({ by }) => by.length > 0);
+}

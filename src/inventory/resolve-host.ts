@@ -102,12 +102,24 @@ function checkInterfaces(interfaces: readonly Interface[], path: Path, findings:
   }
 }
 
-/** Name servers said for the host count for its first interface with addresses that names none of its own. */
+/** Name servers said for the host count for the interface with its gateway, else the first with addresses; what that one says itself counts more. */
 function withHostDns(interfaces: Interface[], dns: readonly string[], path: Path, findings: Findings): Interface[] {
   if (dns.length === 0) return interfaces;
   const parsed = resolveInterface('', { dns: [...dns] }, path.slice(0, -1), findings).dns;
   const bearer =
     interfaces.find((one) => one.gateways.v4 ?? one.gateways.v6) ?? interfaces.find((one) => one.addresses.length > 0);
+  // What a default or a group says for many may find no place on one of them.
+  if (path[0] === 'hosts' && bearer?.dns.length !== 0) {
+    findings.add(
+      path,
+      'INV-UNUSED-DNS',
+      bearer === undefined
+        ? 'name servers of a host without an address: no interface could carry them'
+        : `name servers of the host, and ${bearer.name}, which would carry them, has its own`,
+      bearer === undefined ? 'Describe its interfaces, or leave dns out.' : 'Say them in one place.',
+      'key',
+    );
+  }
   return interfaces.map((one) => (one === bearer && one.dns.length === 0 ? { ...one, dns: parsed } : one));
 }
 

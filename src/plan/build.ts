@@ -1,7 +1,7 @@
 import type { Problem } from '../errors/index.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { Facts } from '../platform/facts.ts';
-import { diffOne, keyOf, noticesOf, theirsOf } from '../resources/index.ts';
+import { diffOne, keyOf, noticesOf, stageOf, theirsOf } from '../resources/index.ts';
 import type { Change, Op } from '../resources/kind.ts';
 import { revertOf } from '../resources/revert.ts';
 import {
@@ -110,7 +110,10 @@ function changesOf(seen: SeenHost, purpose: Plan['purpose'], warnings: Warning[]
   for (const left of notGivenBack(manifest, wanted, purpose === 'destroy' ? 'destroy' : 'left')) {
     warnings.push({ host, ...left });
   }
-  for (const { stage, resource, leaving, foreign } of seen.desired) {
+  // Within a step what leaves goes before what others that stay give up: a real server before its masquerade.
+  const leaves = ({ leaving }: StagedResource) => leaving === true;
+  const inOrder = [...seen.desired.filter(leaves), ...seen.desired.filter((one) => !leaves(one))];
+  for (const { stage, resource, leaving, foreign, idle } of inOrder) {
     const key = keyOf(resource);
     const state = seen.states.get(key);
     const changes = diffOne(resource, state, seen.facts);
@@ -127,7 +130,11 @@ function changesOf(seen: SeenHost, purpose: Plan['purpose'], warnings: Warning[]
     for (const text of noticesOf(resource, state)) warnings.push({ host, key, text });
     for (const change of changes) {
       const direction = leaving ? 'remove' : change.direction;
-      staged.push({ host, stage, change: { ...change, direction, resource } });
+      // What goes away does so at the stage at which it came: a VIP, though its interface stays, before the rules.
+      const own = direction === 'remove' ? (entry?.stage ?? stage) : stage;
+      const at = stageOf(resource, { direction }, own);
+      const late = idle === true && entry !== undefined;
+      staged.push({ host, stage: at, change: { ...change, direction, resource }, ...(late ? { late } : {}) });
     }
   }
   return staged;

@@ -11,6 +11,8 @@ export interface StagedResource {
   leaving?: boolean;
   /** Needed, and not lvsctl's matter there: looked at, warned of, never changed nor recorded. */
   foreign?: boolean;
+  /** Nothing of the cluster needs it as it shall be; something may still need it as it was, until it is let go. */
+  idle?: boolean;
 }
 
 /** What lvsctl recorded of one resource that it manages on a host. */

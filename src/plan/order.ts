@@ -6,6 +6,8 @@ export interface Staged {
   host: string;
   stage: Stage;
   change: PlannedChange;
+  /** It belongs to the subtractive half though it takes nothing away: it replaces what something may still need. */
+  late?: boolean;
 }
 
 /**
@@ -24,7 +26,7 @@ export function orderSteps(staged: readonly Staged[]): Step[] {
   const lastOfHost = new Map<string, string>();
   let barrier: string[] = [];
   for (const lane of lanes) {
-    const here = staged.filter((item) => item.stage === lane.stage && laneOf(item.change) === lane.direction);
+    const here = staged.filter((item) => item.stage === lane.stage && laneOf(item) === lane.direction);
     const made: string[] = [];
     for (const host of new Set(here.map((item) => item.host))) {
       const id = lane.direction === 'add' ? `${host}/${lane.stage}` : `${host}/${lane.stage}/remove`;
@@ -41,6 +43,6 @@ export function orderSteps(staged: readonly Staged[]): Step[] {
   return steps;
 }
 
-function laneOf(change: PlannedChange): 'add' | 'remove' {
-  return change.direction === 'remove' ? 'remove' : 'add';
+function laneOf({ change, late }: Staged): 'add' | 'remove' {
+  return change.direction === 'remove' || late ? 'remove' : 'add';
 }

@@ -254,69 +254,110 @@ op_connection_activate() {
   diff(resource, state, facts) {
     const { device, profile, returned } = resource;
     if (returned !== undefined) return returning(resource, returned, state);
-    const after = {
-      type: 'file' as const,
-      sha256: sha256(profile.content),
-      owner: 'root',
-      group: 'root',
-      mode: '0600',
+    const { surplus } = state;
+    const comes = state.missing.length + state.missingRoutes.length > 0;
+    const together = comes && surplus.length > 0 ? withAddresses(profile.content, surplus) : undefined;
+    if (together === undefined) return bringing(resource, state, facts, { direction: directionOf(state) });
+    // Make before break: what sends to the old addresses lets them go between the two halves.
+    const both = {
+      ...resource,
+      addresses: [...resource.addresses, ...surplus],
+      profile: { ...profile, content: together },
     };
-    const desired: ConnectionState = {
-      file: after,
-      active: profile.uuid,
-      otherFile: null,
-      missing: [],
-      surplus: [],
-      missingRoutes: [],
-      surplusRoutes: [],
-      pending: false,
-    };
-    if (holds(desired, state)) return [];
-    const { was, ...observed } = state;
-    const shown: Shown[] = [];
-    const ops: Op[] = [];
-    if (!holds(after, state.file)) {
-      ops.push({ name: 'connection_put', args: [device, profile.file], input: profile.content });
-      shown.push(...shownProfile(resource, state, facts, after));
-    }
-    ops.push({
-      name: 'connection_activate',
-      args: [
-        device,
-        profile.uuid,
-        profile.file,
-        state.otherFile ?? '-',
-        ...resource.addresses.map((address) => `+${address}`),
-        ...state.surplus.map((address) => `-${address}`),
-        ...resource.routes.map((route) => `>${route}`),
-        ...state.surplusRoutes.map((route) => `<${route}`),
-      ],
-    });
-    for (const address of state.missing)
-      shown.push({ as: 'value', name: `address on ${device}`, before: null, after: address });
-    for (const address of state.surplus)
-      shown.push({ as: 'value', name: `address on ${device}`, before: address, after: null });
-    for (const route of state.missingRoutes)
-      shown.push({ as: 'value', name: `route on ${device}`, before: null, after: route });
-    for (const route of state.surplusRoutes)
-      shown.push({ as: 'value', name: `route on ${device}`, before: route, after: null });
-    if (shown.length === 0) shown.push({ as: 'action', text: `activate ${profile.name} on ${device}` });
-    const reason = state.pending ? 'an earlier activation was not finished' : undefined;
+    const first = bringing(both, { ...state, surplus: [] }, facts, { direction: 'change', surplus });
+    const between: ConnectionState = { ...state, ...CLEAN, active: profile.uuid, file: fileOf(together), surplus };
     return [
-      {
-        key: keyOf(resource),
-        kind: 'connection',
-        direction: directionOf(state),
-        shown,
-        ops,
-        before: observed,
-        ...(was === undefined ? {} : { was }),
-        after: desired,
-        ...(reason === undefined ? {} : { reason }),
-      },
+      ...first,
+      ...bringing(resource, between, facts, { direction: 'remove' }).map(({ was: _, reason: __, ...rest }) => ({
+        ...rest,
+        shown: surplus.map(
+          (address): Shown => ({ as: 'value', name: `address on ${device}`, before: address, after: null }),
+        ),
+      })),
     ];
   },
 };
+
+/** Nothing is missing or left to do. */
+const CLEAN = { otherFile: null, missing: [], missingRoutes: [], surplusRoutes: [], pending: false };
+
+function fileOf(content: string): Extract<FileState, { type: 'file' }> {
+  return { type: 'file', sha256: sha256(content), owner: 'root', group: 'root', mode: '0600' };
+}
+
+/** The change to a profile and its addresses; none where the device has them. `surplus`: what it keeps besides. */
+function bringing(
+  resource: ConnectionResource,
+  state: ConnectionState,
+  facts: Facts,
+  how: { direction: Change['direction']; surplus?: string[] },
+): Change[] {
+  const { device, profile } = resource;
+  const after = fileOf(profile.content);
+  const desired: ConnectionState = { ...CLEAN, file: after, active: profile.uuid, surplus: how.surplus ?? [] };
+  if (holds(desired, state)) return [];
+  const { was, ...observed } = state;
+  const shown: Shown[] = [];
+  const ops: Op[] = [];
+  if (!holds(after, state.file)) {
+    ops.push({ name: 'connection_put', args: [device, profile.file], input: profile.content });
+    shown.push(...shownProfile(resource, state, facts, after));
+  }
+  ops.push({
+    name: 'connection_activate',
+    args: [
+      device,
+      profile.uuid,
+      profile.file,
+      state.otherFile ?? '-',
+      ...resource.addresses.map((address) => `+${address}`),
+      ...state.surplus.map((address) => `-${address}`),
+      ...resource.routes.map((route) => `>${route}`),
+      ...state.surplusRoutes.map((route) => `<${route}`),
+    ],
+  });
+  for (const address of state.missing)
+    shown.push({ as: 'value', name: `address on ${device}`, before: null, after: address });
+  for (const address of state.surplus)
+    shown.push({ as: 'value', name: `address on ${device}`, before: address, after: null });
+  for (const route of state.missingRoutes)
+    shown.push({ as: 'value', name: `route on ${device}`, before: null, after: route });
+  for (const route of state.surplusRoutes)
+    shown.push({ as: 'value', name: `route on ${device}`, before: route, after: null });
+  if (shown.length === 0) shown.push({ as: 'action', text: `activate ${profile.name} on ${device}` });
+  const reason = state.pending ? 'an earlier activation was not finished' : undefined;
+  return [
+    {
+      key: keyOf(resource),
+      kind: 'connection',
+      direction: how.direction,
+      shown,
+      ops,
+      before: { ...observed, surplus: [...state.surplus, ...(how.surplus ?? [])] },
+      ...(was === undefined ? {} : { was }),
+      after: desired,
+      ...(reason === undefined ? {} : { reason }),
+    },
+  ];
+}
+
+/** A keyfile with further addresses; undefined where it has none of their family, and so no place for them. */
+function withAddresses(content: string, more: readonly string[]): string | undefined {
+  const lines = content.split('\n');
+  for (const address of more) {
+    const start = lines.indexOf(address.includes(':') ? '[ipv6]' : '[ipv4]');
+    const end = lines.findIndex((line, at) => at > start && line.startsWith('['));
+    const numbered = lines.flatMap((line, at) => {
+      const number = /^address(\d+)=/.exec(line)?.[1];
+      return number !== undefined && at > start && (end < 0 || at < end) ? [{ at, number: Number(number) }] : [];
+    });
+    const last = numbered.at(-1);
+    if (start < 0 || last === undefined) return undefined;
+    const next = Math.max(...numbered.map(({ number }) => number)) + 1;
+    lines.splice(last.at + 1, 0, `address${next}=${address}`);
+  }
+  return lines.join('\n');
+}
 
 /** Taking addresses away alone is subtractive; where some come too, the change belongs to the additive half. */
 function directionOf(state: ConnectionState): Change['direction'] {

@@ -9,7 +9,7 @@ import { firewallKind } from './firewall.ts';
 import { ipvsKind } from './ipvs.ts';
 import { ipvsTimeoutsKind } from './ipvs-timeouts.ts';
 import { keepalivedKind } from './keepalived.ts';
-import type { Change, Kept, Kind, Recorded, Refusal, Undoing } from './kind.ts';
+import type { Change, Kept, Kind, Recorded, Refusal, Stage, Undoing } from './kind.ts';
 import { moduleKind } from './module.ts';
 import { neighbourKind } from './neighbour.ts';
 import { packageKind } from './package.ts';
@@ -109,6 +109,11 @@ export function earliestOf(resource: Resource, first: unknown, later: unknown): 
   if (later === undefined) return first;
   const { earliest } = kinds[resource.kind];
   return earliest === undefined ? first : earliest(first, later);
+}
+
+/** When a change happens: at its resource's stage unless its kind tells another (`Kind.stage`). Pure. */
+export function stageOf(resource: Resource, change: Pick<Change, 'direction'>, stage: Stage): Stage {
+  return kinds[resource.kind].stage?.(change) ?? stage;
 }
 
 /** Whether it is given back after files were (`Kind.late`). Pure. */

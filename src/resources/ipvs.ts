@@ -45,6 +45,29 @@ observe_ipvs() {
   fi
 }
 
+# ipvs_serves PLACE SERVICE...: whether a real server has connections that are being served.
+ipvs_serves() {
+  place=$1
+  shift
+  # shellcheck disable=SC2046
+  set -- $(ipvsadm -Ln "$@" 2>/dev/null)
+  while [ $# -ge 5 ]; do
+    if [ "$1 $2" = "-> $place" ]; then [ "$5" -gt 0 ]; return; fi
+    shift
+  done
+  return 1
+}
+
+# Taking a real server away cuts its connections: those that are being served get 5 s to end, with weight 0 by now.
+ipvs_ends() {
+  waited=0
+  while [ "$waited" -lt 10 ]; do
+    if [ $# -eq 6 ]; then ipvs_serves "$6" "$2" "$3" "$4"; else ipvs_serves "$5" "$2" "$3"; fi || return 0
+    waited=$((waited + 1))
+    sleep 0.5
+  done
+}
+
 # The kernel keeps its table while ipvsadm isn't installed, and nothing could read it then: what is to be added may be
 # there already, and is edited instead.
 op_ipvs() {
@@ -60,15 +83,17 @@ op_ipvs() {
       ;;
     # keepalived, once it has taken up its configuration, may have been first.
     -D | -d)
+      [ "$1" = -D ] || ipvs_ends "$@"
       output=$(ipvsadm "$@" 2>&1) && return 0
       case $output in *'No such '*) ;; *) printf '%s\n' "$output"; return 1 ;; esac
       ;;
-    # What takes back may find that it was never there.
+    # What takes back may find that it was never there; one that is to get no more connections may be gone.
     -E | -e)
       output=$(ipvsadm "$@" 2>&1) && return 0
-      case $1:$output in
-        -E:*'No such '*) shift; set -- -A "$@" ;;
-        -e:*'No such '*) shift; set -- -a "$@" ;;
+      case "$*:$output" in
+        -e*' -w 0'*:*'No such '*) return 0 ;;
+        -E*:*'No such '*) shift; set -- -A "$@" ;;
+        -e*:*'No such '*) shift; set -- -a "$@" ;;
         *) printf '%s\n' "$output"; return 1 ;;
       esac
       ipvsadm "$@"
@@ -115,7 +140,10 @@ function wantedState(resource: IpvsResource, live: IpvsState): IpvsState {
   return checker === undefined ? whole : permitted(whole, live, checker);
 }
 
-/** The fewest ipvsadm commands from one state to another: what is new comes before what goes (ipvsadm(8)). */
+/**
+ * The ipvsadm commands from one state to another: what is new comes before what goes (ipvsadm(8)), and what goes gets no
+ * new connections before it does.
+ */
 function ipvsCommands(service: readonly string[], from: IpvsState, to: IpvsState): string[][] {
   if (to === null) return from === null ? [] : [['-D', ...service]];
   const commands: string[][] = [];
@@ -130,6 +158,8 @@ function ipvsCommands(service: readonly string[], from: IpvsState, to: IpvsState
     if (there === undefined) commands.push(['-a', ...words]);
     else if (!isDeepStrictEqual(there, each)) commands.push(['-e', ...words]);
   }
+  for (const gone of old.values())
+    if (gone.weight > 0) commands.push(['-e', ...service, ...destinationWords({ ...gone, weight: 0 })]);
   for (const gone of old.keys()) commands.push(['-d', ...service, '-r', gone]);
   return commands;
 }

@@ -154,6 +154,8 @@ export interface Kind<R extends { kind: string }, S> {
   earliest?(first: unknown, later: unknown): unknown;
   /** Whether a resource made by `undo` comes after files were given back (a service that takes up its old files). Pure. */
   late?(resource: R): boolean;
+  /** The stage of a change, where that isn't its resource's own. Pure. */
+  stage?(change: Pick<Change, 'direction'>): Stage | undefined;
   /** Two operations that follow one another, as one; undefined where they can't be. Pure. */
   merge?(first: Op, second: Op): Op | undefined;
   /** What the operator should know and no change mends. Pure. */

@@ -51,6 +51,9 @@ op_neighbour_gone() {
       }),
     );
   },
+  // A router that asks nobody is what keeps real servers from answering: it comes before their VIP and goes after it.
+  // Another director's MAC address waits for that one's VIP.
+  stage: ({ direction }) => (direction === 'change' ? undefined : 'suppress'),
   diff(resource, { mac }) {
     const { device, address } = resource;
     const wanted = resource.state === 'present' ? resource.mac : null;

@@ -1,5 +1,6 @@
 import { failure } from '../errors/index.ts';
-import type { Cidr, Interface, Link } from '../inventory/model.ts';
+import { isRealServer } from '../inventory/derived.ts';
+import type { Cidr, Cluster, Host, Interface, Link } from '../inventory/model.ts';
 import type { Profile } from '../platform/facts.ts';
 import type { ConnectionResource } from '../resources/resource.ts';
 import { type Desired, earliest, type Part, type Question } from './desired.ts';
@@ -32,7 +33,7 @@ interface Wanted {
  * @throws HOST-NO-NETWORKMANAGER, HOST-OLD-NETWORKMANAGER, HOST-NO-KEYFILE
  */
 export function connectionResources(question: Question, part: Part): Desired[] {
-  const { host, facts } = question;
+  const { cluster, host, facts } = question;
   const bonds = membersOf(host.interfaces);
   const extra = (device: string) => part.addresses.filter((one) => one.device === device);
   const interfaces = host.interfaces
@@ -68,8 +69,22 @@ export function connectionResources(question: Question, part: Part): Desired[] {
     if (active !== undefined) checkKeyfile(question, active);
     const stage = one.device === 'lo' ? 'real-vip' : earliest(extra(one.device).map((address) => address.stage));
     const resource = resourceOf(question, one, active);
-    return one.device === 'lo' && extra('lo').length === 0 ? { stage, resource, fallback: true } : { stage, resource };
+    if (one.device === 'lo') return { stage, resource, ...(extra('lo').length === 0 ? { fallback: true } : {}) };
+    return isIdle(cluster, host) ? { stage, resource, idle: true } : { stage, resource };
   });
+}
+
+/**
+ * Whether no part of the cluster reaches others by this host's interfaces. It may have been a real server until now: to
+ * give it another gateway before its director has dropped it would lose the replies.
+ */
+function isIdle({ services, proxies, applications }: Cluster, { name, forwarding }: Host): boolean {
+  return !(
+    forwarding ||
+    services.some((service) => service.directors.includes(name) || isRealServer(service, name)) ||
+    [...proxies, ...applications].some(({ hosts }) => hosts.includes(name)) ||
+    proxies.some(({ upstream }) => upstream.servers.some(({ host }) => host === name))
+  );
 }
 
 /** The members of bonds, each with its bond. */

@@ -18,6 +18,8 @@ export interface Desired {
   fallback?: boolean;
   /** Needed, and not lvsctl's matter on this host (`manage`): looked at, warned of, never changed. */
   foreign?: boolean;
+  /** Nothing of the cluster needs it as it shall be; something may still need it as it was, until it is let go. */
+  idle?: boolean;
 }
 
 /** What a role is asked about. */

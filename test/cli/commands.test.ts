@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { freePort, type Sshd, startSshd } from '../transport/sshd.ts';
@@ -160,6 +161,15 @@ describe('lvsctl destroy', () => {
     const run = await lvsctl(['destroy', '-i', inventory('one.yaml', { here: good() })]);
     expect(run.code).toBe(1);
     expect(run.err).toContain('CLI-NO-TERMINAL');
+  });
+
+  it('refuses a host that others go on sending requests to, and names them', async () => {
+    const file = fileURLToPath(new URL('../../inventories/dr-wrr.yaml', import.meta.url));
+    const refused = await lvsctl(['destroy', '--yes', '--limit', 'rs1,route', '-i', file]);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain('DESTROY-STILL-ASKED');
+    expect(refused.err).toContain('director would go on sending requests of service web to rs1');
+    expect(refused.err).toContain('--limit rs1,route,director');
   });
 
   it('changes nothing anywhere while a host can not be read', async () => {

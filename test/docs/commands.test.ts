@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Command, Option } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { makeProgram } from '../../src/cli/main.ts';
-import { page, root } from './pages.ts';
+import { page, pages, root } from './pages.ts';
 
 const COMMON = 'docs/commands/README.md';
 
@@ -76,5 +76,35 @@ describe('docs/commands', () => {
     for (const one of below.filter((command) => !isHidden(command))) {
       expect(text, one.name()).toMatch(new RegExp(`^ {4}lvsctl lab ${one.name()}\\b`, 'mu'));
     }
+  });
+});
+
+/** Command lines of lvsctl that a page shows, between backticks or in blocks. */
+function shown(): { where: string; line: string }[] {
+  return pages().flatMap(({ path, text }) =>
+    [...text.matchAll(/(?:`|^ {4}|\$ )(?:npx )?lvsctl ([a-z][^`\n#]*)/gmu)].map(([, line = '']) => ({
+      where: path,
+      line: line.trim(),
+    })),
+  );
+}
+
+describe('every command that the docs show', () => {
+  it('is found', () => {
+    expect(shown().length).toBeGreaterThan(30);
+  });
+
+  it.each(shown())('$where: lvsctl $line', ({ line }) => {
+    const words = line.split(/\s+/u);
+    const end = words.includes('--') ? words.indexOf('--') : words.length;
+    const [first = '', second = ''] = words;
+    if (OTHERS.includes(first)) return;
+    const command = commands.find((one) => one.name() === first);
+    expect(command, `lvsctl ${first}`).toBeDefined();
+    const below = command?.commands.find((one) => one.name() === second);
+    if (command?.name() === 'lab' && second !== '') expect(below, `lvsctl lab ${second}`).toBeDefined();
+    const known = (below ?? command)?.options.flatMap(({ long, short }) => [long, short]);
+    const said = words.slice(0, end).flatMap((word) => /^\[?(--?[a-z][a-z-]*)/u.exec(word)?.[1] ?? []);
+    for (const option of said) expect([...(known ?? []), '--help']).toContain(option);
   });
 });

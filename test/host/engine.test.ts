@@ -355,6 +355,38 @@ case "$*" in *update) touch "$LVSCTL_ROOT/updated" ;; esac
     expect(other).toMatchObject({ status: 'failed', output: 'Memory allocation problem' });
   });
 
+  test('IPVS: a real server goes once nothing is served there any more; one that went already is no failure', async () => {
+    // Two connections of its own at first, one fewer with each look; others' don't count.
+    stub(
+      'ipvsadm',
+      `echo "$*" >>"$LVSCTL_ROOT/log"
+case $1 in
+  -Ln)
+    left=$(cat "$LVSCTL_ROOT/left" 2>/dev/null || echo 2)
+    echo $((left - 1)) >"$LVSCTL_ROOT/left"
+    printf '%s\\n' 'Prot LocalAddress:Port Scheduler Flags' '  -> RemoteAddress:Port Forward Weight ActiveConn InActConn' \\
+      'FWM  7 IPv6 rr' '  -> [2001:db8::31]:0 Route 1 9 0' "  -> [2001:db8::30]:0 Route 0 $left 4"
+    ;;
+  -[de]) echo 'No such destination'; exit 255 ;;
+esac`,
+    );
+    const service = ['-f', '7', '-6'];
+    const results = await execute(here(shell), [
+      { name: 'ipvs', args: ['-e', ...service, '-r', '[2001:db8::30]:0', '-g', '-w', '0'] },
+      { name: 'ipvs', args: ['-d', ...service, '-r', '[2001:db8::30]:0'] },
+      { name: 'ipvs', args: ['-e', ...service, '-r', '[2001:db8::30]:0', '-g', '-w', '1'] },
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['done', 'done', 'failed']);
+    expect(readFileSync(join(root, 'log'), 'utf8').trim().split('\n')).toEqual([
+      '-e -f 7 -6 -r [2001:db8::30]:0 -g -w 0',
+      '-Ln -f 7 -6',
+      '-Ln -f 7 -6',
+      '-Ln -f 7 -6',
+      '-d -f 7 -6 -r [2001:db8::30]:0',
+      '-e -f 7 -6 -r [2001:db8::30]:0 -g -w 1',
+    ]);
+  });
+
   test('services: one query for all, init script links, what each has loaded', async () => {
     put('/etc/init.d/ipvsadm', '');
     mkdirSync(join(root, 'etc/rc3.d'));

@@ -186,6 +186,20 @@ describe('one mistake, one problem', () => {
       'INV-BAD-VALUE BFD counts in whole milliseconds',
     ],
     ['BFD all the time', check('bfd: { min_tx: 0 }'), 'INV-BAD-VALUE BFD counts in whole milliseconds'],
+    // Hosts.
+    [
+      'name servers twice',
+      `${HOSTS.replace('r: { ', 'r: { dns: [10.0.0.53], ')}`.replace(
+        'in: { addresses: [10.1.0.9/24',
+        'in: { dns: [10.0.0.54], addresses: [10.1.0.9/24',
+      ),
+      '6:8 INV-UNUSED-DNS name servers of the host, and in, which would carry them, has its own',
+    ],
+    [
+      'name servers of no interface',
+      `${HOSTS}  x: { dns: [10.0.0.53] }\n`.replace(/(vips.*\n)(.*\n)/, '$2$1'),
+      'INV-UNUSED-DNS name servers of a host without an address',
+    ],
     // IPVS as a whole.
     ['a timeout of years', `${HOSTS}ipvs: { timeouts: { tcp: 10000h } }\n`, '9:26 INV-BAD-VALUE ipvsadm sets timeouts'],
     [

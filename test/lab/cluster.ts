@@ -93,7 +93,8 @@ function labOf({ folder, file, cluster, lab, run, edit }: Parts): ClusterLab {
   return {
     ...{ file, cluster, lab, managed, run, edit, attempt },
     apply: async (...args) => {
-      const applied = await run('apply', '--lab', '--yes', ...args);
+      // No judgement by the clock: a busy machine takes its time to install things in many guests at once.
+      const applied = await run('apply', '--lab', '--yes', '--step-timeout', '1800', ...args);
       expect(applied, `${applied.out}\n${applied.err}`).toMatchObject({ code: 0 });
       return applied;
     },

@@ -63,7 +63,7 @@ async function guarded(cluster: ClusterLab): Promise<void> {
   }
 }
 
-/** The fourth document's cluster: DR with a pair of directors, two proxies and two Tomcats, on seven real kernels. */
+/** DR with a pair of directors, two proxies and two Tomcats, on seven real kernels. */
 export const DR_KEEPALIVED: ClusterStory = {
   inventory: 'dr-keepalived',
   env: { LVS_VRRP_PASS: 'k33p-8ch' },

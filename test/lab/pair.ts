@@ -77,7 +77,7 @@ export interface Takeover {
 export async function watchTakeover(cluster: ClusterLab, watched: Watched): Promise<Running<Takeover>> {
   const { vip, backup, device, clientDevice } = watched;
   const announced = `arp and src host ${vip}`;
-  const there = await capture(cluster.lab, backup, device, `ip proto 112 or ${announced}`);
+  const there = await capture(cluster.lab, backup, device, `ip proto 112 or (${announced})`);
   const here = await capture(cluster.lab, 'client', clientDevice, announced);
   const asked = await load(cluster.lab, 'client', { address: vip, port: 80 }, { rate: 50, limit: LIMIT });
   return {

@@ -100,6 +100,26 @@ describe('changes', () => {
     for (const change of found) expect(change.shown).not.toEqual([]);
   });
 
+  test('an address in another’s place comes first; the old one goes in a change of its own', () => {
+    const profile = { content: keyfile('30.30.30.20/24', '20.20.20.21/32') };
+    const old = { ...right, sha256: sha256('old') };
+    const found = changes({ live: ['30.30.30.20/24', '20.20.20.21/32'], profile, file: old });
+    expect(found.map(({ direction }) => direction)).toEqual(['change', 'remove']);
+    expect(found.map(({ ops }) => words(ops))).toEqual([
+      [put, activate('-', '+20.20.20.21/32')],
+      [put, activate('-', '-20.20.20.21/32')],
+    ]);
+    const [first, second] = found.map(({ ops }) => ops[0]?.input);
+    expect(first).toBe(keyfile('30.30.30.20/24', '20.20.20.20/32', '20.20.20.21/32'));
+    expect(second).toBe(want.profile.content);
+    // Broken off between the two, only the second is left to do.
+    const between = { ...right, sha256: sha256(first ?? '') };
+    const rest = changes({ live: [...ALL, '20.20.20.21/32'], profile: { content: first ?? '' }, file: between });
+    expect(rest.map(({ direction, ops }) => [direction, words(ops)])).toEqual([
+      ['remove', [put, activate('-', '-20.20.20.21/32')]],
+    ]);
+  });
+
   const WAYS = ['default via 30.30.30.254', 'default via fe80::1', '10.9.0.0/16 via 30.30.30.253 metric 50'];
   const LIVE = [
     'default via 30.30.30.254 dev ens33 proto static metric 100 ',

@@ -212,7 +212,11 @@ describe('changes', () => {
       'a server replaced: the new one before the old one goes',
       web,
       { ...state(web), destinations: [real('30.30.30.30', 1), real('30.30.30.50', 3)] },
-      ['ipvs -a -t 20.20.20.20:80 -r 30.30.30.40:80 -g -w 3', 'ipvs -d -t 20.20.20.20:80 -r 30.30.30.50:80'],
+      [
+        'ipvs -a -t 20.20.20.20:80 -r 30.30.30.40:80 -g -w 3',
+        'ipvs -e -t 20.20.20.20:80 -r 30.30.30.50:80 -g -w 0',
+        'ipvs -d -t 20.20.20.20:80 -r 30.30.30.50:80',
+      ],
     ],
     ['a service no longer wanted', gone, state(web), ['ipvs -D -t 20.20.20.20:80']],
     [
@@ -284,7 +288,7 @@ describe('a service that keepalived checks', () => {
       'a server that nobody asked for',
       checked(),
       live(first, second, sorry),
-      ['ipvs -d -t 20.20.20.20:80 -r 30.30.30.99:80'],
+      ['ipvs -e -t 20.20.20.20:80 -r 30.30.30.99:80 -g -w 0', 'ipvs -d -t 20.20.20.20:80 -r 30.30.30.99:80'],
     ],
     ['another scheduler', checked(), { ...live(first), scheduler: 'rr' }, ['ipvs -E -t 20.20.20.20:80 -s wrr']],
   ])('%s', (_, resource, observed, commands) => {
