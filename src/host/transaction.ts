@@ -194,6 +194,8 @@ tx_back() {
   tx_end
 }
 
+# Set while changes are taken back; and while that happens at boot.
+back=
 booting=
 
 # Does the operations that take back. One that fails stops no other: it may never have been done.
@@ -203,6 +205,7 @@ tx_undo() {
     while IFS= read -r path; do op_tx_file "$path"; done <"$tx/paths"
     [ ! -d "$R/run/systemd/system" ] || systemctl daemon-reload
   fi
+  back=1
   session=\${nonce-}
   exec 5<&3 3<"$tx/revert"
   IFS= read -r nonce <&3
@@ -219,6 +222,7 @@ tx_undo() {
   if [ -n "$reread" ] && [ -z "$booting" ] && [ -d "$R/run/systemd/system" ]; then systemctl daemon-reload; fi
   exec 3<&5 5<&-
   nonce=$session
+  back=
 }
 
 # Waits for the deadline, which whoever holds the host moves on.

@@ -90,10 +90,10 @@ op_ipvs() {
     # What takes back may find that it was never there; one that is to get no more connections may be gone.
     -E | -e)
       output=$(ipvsadm "$@" 2>&1) && return 0
-      case "$*:$output" in
-        -e*' -w 0'*:*'No such '*) return 0 ;;
-        -E*:*'No such '*) shift; set -- -A "$@" ;;
-        -e*:*'No such '*) shift; set -- -a "$@" ;;
+      case "$*:$back:$output" in
+        -e*' -w 0'*::*'No such '*) return 0 ;;
+        -E*:1:*'No such '*) shift; set -- -A "$@" ;;
+        -e*:1:*'No such '*) shift; set -- -a "$@" ;;
         *) printf '%s\n' "$output"; return 1 ;;
       esac
       ipvsadm "$@"
