@@ -13,6 +13,7 @@ import {
   type StagedResource,
 } from './manifest.ts';
 import { orderSteps, type Staged } from './order.ts';
+import { halfMoves } from './partial.ts';
 import { PLAN_VERSION, type Plan, type PlannedChange, type PlannedHost, type Step, type Warning } from './plan.ts';
 
 /** A host that was read: what it is, what it shall have, what it has. */
@@ -69,6 +70,7 @@ export function buildPlan(
       books.set(one.host.name, { before: [], after: [{ name: 'manifest_forget', args: [] }] });
     }
   }
+  warnings.push(...halfMoves(context.cluster, new Set(seen.map(({ host }) => host.name)), staged));
   return {
     format: 'lvsctl-plan',
     version: PLAN_VERSION,
