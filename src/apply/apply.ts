@@ -19,6 +19,7 @@ import {
   revertTransaction,
   type Settled,
   type Spans,
+  settleLeft,
   spansOf,
 } from './transaction.ts';
 
@@ -180,8 +181,13 @@ function checkAll(
     if (connection === undefined) throw new Error(`no connection to ${name}`);
     options.onEvent?.({ type: 'checking', host: name });
     const changes = changesOf(plan, name);
-    const { states } = await observeChanges(connection, changes, 'check', options, options.signal);
-    return stale(name, firstOfEach(changes), states);
+    const look = () => observeChanges(connection, changes, 'check', options, options.signal);
+    let seen = await look();
+    if (seen.facts.transaction !== undefined) {
+      await settleLeft(connection);
+      seen = await look();
+    }
+    return stale(name, firstOfEach(changes), seen.states);
   });
 }
 

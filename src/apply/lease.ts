@@ -5,6 +5,8 @@ import type { Connection } from '../transport/types.ts';
 
 /** Seconds after which a host is free again, when nobody renews. */
 const LEASE = 30;
+/** Seconds that a lease lasts beyond the deadline of a transaction: the host has taken its changes back by then. */
+const AFTER = 15;
 /** Seconds between two renewals. */
 const BEAT = 2;
 
@@ -16,7 +18,7 @@ export interface Holder {
   reason: string;
   /** ISO 8601, UTC, by the owner's clock. */
   since: string;
-  /** Seconds until the lease ends unless it is renewed; below 0 where only open changes keep it. */
+  /** Seconds until the lease ends unless it is renewed. */
   left: number;
 }
 
@@ -52,7 +54,7 @@ export async function takeLease(connection: Connection, { id, reason }: LeaseOpt
 }
 
 function keep(host: Talk): Lease {
-  const beat = () => host.send(`beat ${LEASE} ${lease.confirm}\n`);
+  const beat = () => host.send(`beat ${Math.max(LEASE, lease.confirm + AFTER)} ${lease.confirm}\n`);
   const timer = setInterval(beat, BEAT * 1000);
   timer.unref();
   const lease: Lease = {
@@ -79,11 +81,10 @@ function holderOf(text: string): Holder {
 
 /** The error for a host that another run holds. */
 export function leaseHeld(host: string, { owner, reason, since, left }: Holder): Problem {
-  const until = left > 0 ? `it ends in ${left} s unless it is renewed` : 'its changes are still open';
   return {
     code: 'LEASE-HELD',
     place: { kind: 'host', host, phase: 'lease' },
-    what: `${owner} is at work here since ${since}: ${reason}; ${until}`,
+    what: `${owner} is at work here since ${since}: ${reason}; its lease ends in ${left} s unless it is renewed`,
     next: `Nothing was changed anywhere. Wait for it (--lock-wait 5m); if it is gone for good: lvsctl unlock ${host}`,
   };
 }

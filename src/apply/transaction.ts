@@ -106,6 +106,24 @@ export async function revertTransaction(connection: Connection, id: string, reas
   return settledBy(connection, { name: 'tx_revert', args: [id, reason.replace(/\s+/gu, ' ')] });
 }
 
+/**
+ * Ends what an earlier run left open on a host that this one holds.
+ * @throws APPLY-UNSETTLED
+ */
+export async function settleLeft(connection: Connection): Promise<void> {
+  const [result] = await execute(connection, [{ name: 'tx_settle', args: [] }], { phase: 'settle', timeout: 400 });
+  if (result?.status !== 'done') throw new LvsctlError([unsettled(connection.host, result?.output ?? '')]);
+}
+
+function unsettled(host: string, output: string): Problem {
+  return {
+    code: 'APPLY-UNSETTLED',
+    place: { kind: 'host', host, phase: 'settle' },
+    what: `its changes are neither confirmed nor taken back: ${output.trim() || 'it said nothing'}`,
+    next: 'Run lvsctl apply again: it ends what is open first.',
+  };
+}
+
 async function settledBy(connection: Connection, op: Op): Promise<Settled> {
   const [result] = await execute(connection, [op], { phase: 'settle', timeout: 400 });
   if (op.name === 'tx_confirm' && result?.status === 'done') return { state: 'confirmed' };
@@ -113,15 +131,5 @@ async function settledBy(connection: Connection, op: Op): Promise<Settled> {
   if (word === 'reverted') return { state: 'reverted', reason, log: log.join('\n').trim() };
   if (word === 'confirmed') return { state: 'confirmed' };
   if (word === 'closed') return { state: 'unopened' };
-  return {
-    state: 'unknown',
-    problems: [
-      {
-        code: 'APPLY-UNSETTLED',
-        place: { kind: 'host', host: connection.host, phase: 'settle' },
-        what: `its changes are neither confirmed nor taken back: ${result?.output.trim() || 'it said nothing'}`,
-        next: 'Run lvsctl apply again: it ends what is open first.',
-      },
-    ],
-  };
+  return { state: 'unknown', problems: [unsettled(connection.host, result?.output ?? '')] };
 }

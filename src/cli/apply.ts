@@ -12,7 +12,7 @@ import type { Phase } from '../report/progress.ts';
 import { resultText } from '../report/result-text.ts';
 import type { Connection, Transport } from '../transport/types.ts';
 import { aim, aimAtLab, confirm, type HostOptions, refuseLocal, transportFor } from './context.ts';
-import { makePlan } from './make-plan.ts';
+import { planAfterOthers } from './make-plan.ts';
 import { EXIT, type Output } from './output.ts';
 import { refuseOtherSecrets, secrecyOf } from './veil.ts';
 
@@ -70,7 +70,7 @@ export async function applyInventory(options: ApplyOptions, output: Output, sign
   const target = await aim(options, output);
   let connections: Map<string, Connection> | undefined;
   try {
-    const { plan, survey, veil } = await makePlan(target, options, output, { keep: true, signal });
+    const { plan, survey, veil } = await planAfterOthers(target, options, output, { keep: true, signal });
     connections = survey.connections;
     output.print(planText(plan, output.paint));
     output.emit('plan', { plan });

@@ -7,7 +7,7 @@ import { planText } from '../report/plan-text.ts';
 import type { Connection } from '../transport/types.ts';
 import { type ApplyOptions, runPlan } from './apply.ts';
 import { aim, confirm } from './context.ts';
-import { makePlan } from './make-plan.ts';
+import { planAfterOthers } from './make-plan.ts';
 import { EXIT, type Output } from './output.ts';
 
 export interface DestroyOptions extends ApplyOptions {
@@ -29,7 +29,7 @@ export async function destroyCommand(options: DestroyOptions, output: Output, si
   try {
     if (options.limit !== undefined) refuseAsked(target.cluster, options.limit);
     const destroy = { keepPackages: options.keepPackages === true };
-    const { plan, survey, veil } = await makePlan(target, options, output, { keep: true, destroy, signal });
+    const { plan, survey, veil } = await planAfterOthers(target, options, output, { keep: true, destroy, signal });
     connections = survey.connections;
     output.print(planText(plan, output.paint));
     output.emit('plan', { plan });

@@ -1,4 +1,5 @@
 import { bindHooks } from '../apply/hooks.ts';
+import { settleAll } from '../apply/settle.ts';
 import { ENGINE_VERSION } from '../host/index.ts';
 import type { Veil } from '../host/veil.ts';
 import { buildPlan } from '../plan/build.ts';
@@ -50,4 +51,29 @@ export async function makePlan(
     ...bindHooks(aim.cluster.hooks),
   };
   return { plan: buildPlan(context, read.seen, read.unseen, extra.destroy ? 'destroy' : 'apply'), survey: read, veil };
+}
+
+/**
+ * The same for a run that is about to change the hosts: what an earlier run left open there is ended first.
+ * @throws LEASE-HELD where that run is still at work
+ */
+export async function planAfterOthers(
+  aim: Aim,
+  options: HostOptions & { lockWait?: number },
+  output: Output,
+  extra: { keep: true; destroy?: { keepPackages: boolean }; signal: AbortSignal },
+): Promise<{ plan: Plan; survey: Survey; veil: Veil }> {
+  const made = await makePlan(aim, options, output, extra);
+  const open = made.survey.seen.filter(({ facts }) => facts.transaction !== undefined).map(({ host }) => host.name);
+  if (open.length === 0) return made;
+  const { connections } = made.survey;
+  try {
+    await settleAll(new Map([...connections].filter(([host]) => open.includes(host))), {
+      wait: options.lockWait ?? 0,
+      signal: extra.signal,
+    });
+  } finally {
+    await Promise.all([...connections.values()].map((connection) => connection.close()));
+  }
+  return makePlan(aim, options, output, extra);
 }

@@ -17,6 +17,7 @@ export function parseFacts(frames: readonly Frame[]): Facts {
   const like = unquote(release.get('ID_LIKE') ?? '').split(' ');
   const version = /version ([0-9][\w.+~-]*)/.exec(text('networkmanager') ?? '')?.[1];
   const manifest = parseJson(text('manifest'));
+  const transaction = text('transaction')?.trim();
   const firewall = parseFirewall(frames);
   const keyfiles = new Map(
     frames
@@ -37,6 +38,7 @@ export function parseFacts(frames: readonly Frame[]): Facts {
     profiles: parseProfiles(text('profiles') ?? '', keyfiles),
     ...(firewall === undefined ? {} : { firewall }),
     ...(manifest === undefined ? {} : { manifest }),
+    ...(transaction === undefined ? {} : { transaction }),
   };
 }
 

@@ -254,8 +254,8 @@ main_settle() {
 `;
 
 /**
- * What one run holds of a host: the lease. It ends by itself when nobody renews it, and stays while a transaction is
- * open. In /run: a host that starts anew is free.
+ * What one run holds of a host: the lease. It ends by itself when nobody renews it, later than the deadline of what that
+ * run has open. In /run: a host that starts anew is free.
  *
  * In: `lease ID SECONDS COUNT`, COUNT lines that tell of the owner; then `beat SECONDS CONFIRM` (0: the deadline of a
  * transaction stays) and at last `release`. Out: `lease taken`, or `lease held` with what is known of the holder.
@@ -269,12 +269,12 @@ lease_write() {
   printf '%s\n%s\n%s' "$id" $((up + $1)) "$owner" >"$lease.$$" && mv -f "$lease.$$" "$lease"
 }
 
-# Whether somebody else holds the host; one whose time is over does only while its changes are open.
+# Whether somebody else holds the host.
 lease_held() {
   { IFS= read -r holder && IFS= read -r end; } 2>/dev/null <"$lease" || return 1
   [ "$holder" != "$id" ] || return 1
   uptime_of
-  [ "$up" -lt "$end" ] || [ -e "$tx/armed" ] || [ -e "$tx/reverting" ]
+  [ "$up" -lt "$end" ]
 }
 
 # Two that come at once: each makes the same folder, and one of them succeeds. A folder whose maker is gone goes.
@@ -326,8 +326,8 @@ main_hold() {
       *) frame refused "$word"; exit 1 ;;
     esac
   done
-  # Its owner is gone: what it has open ends by itself, and nothing else holds the host.
-  if [ ! -e "$tx/armed" ] && [ ! -e "$tx/reverting" ]; then lease_held || rm -f "$lease"; fi
+  # Its owner is gone: what it has open ends by itself, or is ended by the next one.
+  lease_held || rm -f "$lease"
   exit 0
 }
 

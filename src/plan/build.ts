@@ -14,6 +14,7 @@ import {
   type StagedResource,
 } from './manifest.ts';
 import { orderSteps, type Staged } from './order.ts';
+import { halfMoves } from './partial.ts';
 import {
   isTaken,
   PLAN_VERSION,
@@ -66,6 +67,11 @@ export function buildPlan(
   const hosts: PlannedHost[] = [];
   const books = new Map<string, Book>();
   for (const one of seen) {
+    if (one.facts.transaction !== undefined) {
+      const text =
+        'another run’s changes are open there: soon they are confirmed or taken back, and this plan is stale';
+      warnings.push({ host: one.host.name, key: 'transaction', text });
+    }
     const changes = changesOf(one, purpose, warnings);
     staged.push(...changes);
     hosts.push({
@@ -78,6 +84,7 @@ export function buildPlan(
       books.set(one.host.name, { before: [], after: [{ name: 'manifest_forget', args: [] }] });
     }
   }
+  warnings.push(...halfMoves(context.cluster, new Set(seen.map(({ host }) => host.name)), staged));
   const steps = orderSteps(staged);
   const reverts = new Map(seen.map((one) => [one.host.name, revertOfHost(one, steps)]));
   return {

@@ -49,4 +49,6 @@ export interface Facts {
   firewall?: FirewallFacts;
   /** Keys and hashes that an earlier apply recorded; absent where there is none. */
   manifest?: unknown;
+  /** The run whose changes are open there: neither confirmed nor taken back. */
+  transaction?: string;
 }
