@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { ClusterLab } from './cluster.ts';
-import { capture, type Load, load, type Running, type Sample } from './traffic.ts';
+import { capture, load, type Running, type Sample } from './traffic.ts';
 
 /** What the tests of two directors share. */
 
@@ -90,15 +90,17 @@ export async function watchTakeover(cluster: ClusterLab, watched: Watched): Prom
   };
 }
 
-/** A load that is answered: an application server needs some hundred requests to become quick. */
-export async function steady(cluster: ClusterLab, vip: string): Promise<Load> {
+/**
+ * A load that is answered: an application server needs some hundred requests to become quick. Its samples begin with
+ * three seconds without a failure.
+ */
+export async function steady(cluster: ClusterLab, vip: string): Promise<Running<Sample[]>> {
   const asked = await load(cluster.lab, 'client', { address: vip, port: 80 }, { rate: RATE, limit: LIMIT });
-  await until(async () => {
-    const samples = await asked.soFar();
-    const last = samples.slice(-3 * RATE);
-    return last.length === 3 * RATE && last.every(({ result }) => result === 'ok') ? true : undefined;
+  const first = await until(async () => {
+    const last = (await asked.soFar()).slice(-3 * RATE);
+    return last.length === 3 * RATE && last.every(({ result }) => result === 'ok') ? last[0] : undefined;
   }, `${RATE} requests a second are answered`);
-  return asked;
+  return { stop: async () => (await asked.stop()).filter(({ at }) => at >= first.at) };
 }
 
 /** Reads both captures. Pure. */
