@@ -109,14 +109,12 @@ function withHostDns(interfaces: Interface[], dns: readonly string[], path: Path
   const bearer =
     interfaces.find((one) => one.gateways.v4 ?? one.gateways.v6) ?? interfaces.find((one) => one.addresses.length > 0);
   // What a default or a group says for many may find no place on one of them.
-  if (path[0] === 'hosts' && bearer?.dns.length !== 0) {
+  if (bearer === undefined && path[0] === 'hosts' && parsed.length === dns.length) {
     findings.add(
       path,
       'INV-UNUSED-DNS',
-      bearer === undefined
-        ? 'name servers of a host without an address: no interface could carry them'
-        : `name servers of the host, and ${bearer.name}, which would carry them, has its own`,
-      bearer === undefined ? 'Describe its interfaces, or leave dns out.' : 'Say them in one place.',
+      'name servers of a host without an address: no interface could carry them',
+      'Describe its interfaces, or leave dns out.',
       'key',
     );
   }

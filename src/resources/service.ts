@@ -192,6 +192,8 @@ op_service_release() {
       ops.push({ name: word(enabled, 'service_enable', 'service_disable'), args: [unit] });
       shown.push({ as: 'action', text: `${word(enabled, 'enable', 'disable')} ${unit}` });
       before.enabled = state.enabled;
+      // What boot starts since is to be stopped when it is given back.
+      before.running = state.running;
       after.enabled = enabled;
     }
     if (running !== null && state.running !== running) {

@@ -193,8 +193,8 @@ describe('services', () => {
     ['port: 80', { protocol: 'tcp', scheduler: 'wlc', arp: 'sysctl', tunnel: { type: 'ipip' }, onePacket: false }],
     ['port: 80, persistence_timeout: 5m', { persistence: { timeout: 300, prefix4: 32, prefix6: 128 } }],
     [
-      'port: 80, persistence_timeout: 30, persistence_netmask: { ipv4: 24, ipv6: 64 }',
-      { persistence: { timeout: 30, prefix4: 24, prefix6: 64 } },
+      'port: 80, persistence_timeout: 30, persistence_netmask: { ipv4: 24 }',
+      { persistence: { timeout: 30, prefix4: 24, prefix6: 128 } },
     ],
     ['port: 53, protocol: udp, one_packet: true', { protocol: 'udp', onePacket: true }],
     ['port: 80, scheduler: mh, scheduler_flags: [mh-port]', { scheduler: 'mh', schedulerFlags: ['mh-port'] }],
@@ -266,7 +266,8 @@ describe('health checks', () => {
     ['udp_check: { payload: 00ff, require_reply: true }', { type: 'udp_check', payload: '00ff', requireReply: true }],
     ['bfd: { min_rx: 10ms, multiplier: 5 }', { type: 'bfd', minRx: 0.01, multiplier: 5 }],
   ])('%s', (check, expected) => {
-    const found = service(`port: 80, health_check: { ${check} }`)?.healthCheck;
+    const protocol = /^(dns|udp)/.test(check) ? 'udp' : 'tcp';
+    const found = service(`port: 80, protocol: ${protocol}, health_check: { ${check} }`)?.healthCheck;
     expect(found?.check).toMatchObject(expected);
     expect(found).toMatchObject({
       interval: 6,

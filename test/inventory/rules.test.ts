@@ -188,14 +188,6 @@ describe('one mistake, one problem', () => {
     ['BFD all the time', check('bfd: { min_tx: 0 }'), 'INV-BAD-VALUE BFD counts in whole milliseconds'],
     // Hosts.
     [
-      'name servers twice',
-      `${HOSTS.replace('r: { ', 'r: { dns: [10.0.0.53], ')}`.replace(
-        'in: { addresses: [10.1.0.9/24',
-        'in: { dns: [10.0.0.54], addresses: [10.1.0.9/24',
-      ),
-      '6:8 INV-UNUSED-DNS name servers of the host, and in, which would carry them, has its own',
-    ],
-    [
       'name servers of no interface',
       `${HOSTS}  x: { dns: [10.0.0.53] }\n`.replace(/(vips.*\n)(.*\n)/, '$2$1'),
       'INV-UNUSED-DNS name servers of a host without an address',

@@ -12,11 +12,12 @@ import {
   ofDirector,
   other,
   reconfigure,
+  steady,
   until,
   watchTakeover,
 } from './pair.ts';
 import { clusterStory } from './story.ts';
-import { capture, load, neighbours, shares } from './traffic.ts';
+import { capture, neighbours, shares } from './traffic.ts';
 
 const LONG = 600_000;
 
@@ -40,7 +41,6 @@ function more(of: () => ClusterLab): void {
       const old = await master(cluster, VIP);
       const backup = other(old);
       const watched = await watchTakeover(cluster, { vip: VIP, backup, device: 'ens32', clientDevice: 'ens32' });
-      await new Promise((resolve) => setTimeout(resolve, 3000));
       await cluster.lab.power(old, 'off');
       await until(async () => ((await holders(cluster, VIP)).includes(backup) ? true : undefined), 'takes over');
       await new Promise((resolve) => setTimeout(resolve, 5000));
@@ -57,7 +57,7 @@ function more(of: () => ClusterLab): void {
       const cluster = of();
       const now = await master(cluster, VIP);
       const wire = await capture(cluster.lab, 'client', 'ens32', `host ${VIP}`);
-      const asked = await load(cluster.lab, 'client', { address: VIP, port: 80, path: '/' }, { rate: 50 });
+      const asked = await steady(cluster, VIP);
       await cluster.lab.power(other(now), 'on');
       await until(async () => {
         const state = await cluster.attempt(other(now), 'systemctl is-active keepalived');
@@ -81,7 +81,6 @@ function more(of: () => ClusterLab): void {
       const old = await master(cluster, VIP);
       const backup = other(old);
       const watched = await watchTakeover(cluster, { vip: VIP, backup, device: 'ens32', clientDevice: 'ens32' });
-      await new Promise((resolve) => setTimeout(resolve, 2000));
       await cluster.on(old, 'systemctl stop keepalived');
       expect(await master(cluster, VIP)).toBe(backup);
       await new Promise((resolve) => setTimeout(resolve, 4000));

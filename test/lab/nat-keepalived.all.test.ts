@@ -13,11 +13,12 @@ import {
   other,
   reconfigure,
   sentBy,
+  steady,
   until,
   watchTakeover,
 } from './pair.ts';
 import { clusterStory } from './story.ts';
-import { capture, load, shares } from './traffic.ts';
+import { capture, shares } from './traffic.ts';
 import { alternating } from './ways.ts';
 
 /** NAT with a pair: the VIP outside and the real servers' gateway inside move together. */
@@ -64,7 +65,6 @@ function more(of: () => ClusterLab): void {
       const old = await master(cluster, VIP);
       const backup = other(old);
       const watched = await watchTakeover(cluster, { vip: VIP, backup, device: 'ens33', clientDevice: 'ens33' });
-      await new Promise((resolve) => setTimeout(resolve, 3000));
       await cluster.lab.power(old, 'off');
       await until(async () => ((await holders(cluster, VIP)).includes(backup) ? true : undefined), 'takes over');
       await new Promise((resolve) => setTimeout(resolve, 5000));
@@ -90,7 +90,7 @@ function more(of: () => ClusterLab): void {
       cluster.edit((text) => text.replace('{ web1: {}, web2: {} }', '{ web1: {} }'));
       await cluster.apply();
       expect(await tables()).toEqual([both.slice(0, 1), both.slice(0, 1)]);
-      const asked = await load(cluster.lab, 'client', { address: VIP, port: 80 }, { rate: 50 });
+      const asked = await steady(cluster, VIP);
       const adverts = await capture(cluster.lab, other(now), 'ens33', 'ip proto 112');
       cluster.edit((text) => text.replace('{ web1: {} }', '{ web1: { weight: 3 }, web2: {} }'));
       await cluster.apply();

@@ -47,7 +47,8 @@ export function masterDown(advertInterval: number, priority: number): number {
   return 3 * advertInterval + (256 - priority) / 256;
 }
 
-/** Seconds for each request. */
+/** Requests a second, and seconds for each. */
+const RATE = 50;
 const LIMIT = 1;
 
 /** Where a pair's VIP is asked for and its adverts are seen. */
@@ -70,7 +71,8 @@ export interface Takeover {
 }
 
 /**
- * Asks for the VIP 50 times a second, each with a limit of one second, and watches the backup become master. The
+ * Asks for the VIP 50 times a second, each with a limit of one second, and watches the backup become master; resolves
+ * when the requests of three seconds were answered, so that a machine too busy for them isn't taken for a failover. The
  * backup's adverts go to its peers alone, so they are captured on it. The clocks of two machines differ by an amount
  * that the first gratuitous ARP tells, which both captures hold.
  */
@@ -79,13 +81,26 @@ export async function watchTakeover(cluster: ClusterLab, watched: Watched): Prom
   const announced = `arp and src host ${vip}`;
   const there = await capture(cluster.lab, backup, device, `ip proto 112 or (${announced})`);
   const here = await capture(cluster.lab, 'client', clientDevice, announced);
-  const asked = await load(cluster.lab, 'client', { address: vip, port: 80 }, { rate: 50, limit: LIMIT });
+  const asked = await steady(cluster, vip);
   return {
     stop: async () => {
       const samples = (await asked.stop()).toSorted((one, next) => one.at - next.at);
       return { samples, ...takeoverOf(await there.stop(), await here.stop(), backup, cluster.ownerOf) };
     },
   };
+}
+
+/**
+ * A load that is answered: an application server needs some hundred requests to become quick. Its samples begin with
+ * three seconds without a failure.
+ */
+export async function steady(cluster: ClusterLab, vip: string): Promise<Running<Sample[]>> {
+  const asked = await load(cluster.lab, 'client', { address: vip, port: 80 }, { rate: RATE, limit: LIMIT });
+  const first = await until(async () => {
+    const last = (await asked.soFar()).slice(-3 * RATE);
+    return last.length === 3 * RATE && last.every(({ result }) => result === 'ok') ? last[0] : undefined;
+  }, `${RATE} requests a second are answered`);
+  return { stop: async () => (await asked.stop()).filter(({ at }) => at >= first.at) };
 }
 
 /** Reads both captures. Pure. */

@@ -177,17 +177,25 @@ export interface Sample {
   body: string;
 }
 
+export interface Load extends Running<Sample[]> {
+  /** The requests that have ended. */
+  soFar(): Promise<Sample[]>;
+}
+
 /** `rate` new connections a second from one client until stopped, each with a limit of its own (seconds). */
 export async function load(
   lab: Lab,
   client: string,
   to: { address: string; port: number; path?: string },
   options: { rate: number; limit?: number },
-): Promise<Running<Sample[]>> {
+): Promise<Load> {
   const { rate, limit = 1 } = options;
   const argv = ['perl', '-e', LOAD, to.address, String(to.port), to.path ?? '/', String(rate), String(limit)];
   const running = await start(lab, client, argv, 'load');
-  return { stop: async () => samplesOf(await running.stop()) };
+  return {
+    soFar: async () => samplesOf(await running.output()),
+    stop: async () => samplesOf(await running.stop()),
+  };
 }
 
 /** Reads what a load wrote. Pure. */
