@@ -327,7 +327,7 @@ async function runStep(step: Step, run: Run): Promise<StepOutcome> {
       ...(options.signal && !isLastRecord(step) ? { signal: options.signal } : {}),
       onOp: (result) => {
         if (result.op.name === 'tx_open') return;
-        touched.add(step.host);
+        if (step.stage !== 'record') touched.add(step.host);
         left.set(step.host, [...(left.get(step.host) ?? []), ...leftLines(result.output)]);
         done += 1;
         options.onEvent?.({
@@ -352,7 +352,7 @@ async function runStep(step: Step, run: Run): Promise<StepOutcome> {
     }
   } catch (error) {
     if (!(error instanceof LvsctlError)) throw error;
-    touched.add(step.host);
+    if (step.stage !== 'record') touched.add(step.host);
     found.push(...error.problems);
     outcome = 'failed';
   }
@@ -371,7 +371,8 @@ function anew({ plan, options }: Run, name: string, patience: number): Promise<C
   const host = plan.hosts.find((each) => each.name === name);
   if (host === undefined) throw new Error(`${name} is not in the plan`);
   const target = { name, ssh: host.ssh };
-  return reachAnew({ connect: () => options.transport.connect(target, { phase: 'confirm' }), patience });
+  const connect = () => options.transport.connect(target, { phase: 'confirm' });
+  return reachAnew(name, { connect, patience });
 }
 
 /** What was changed has not locked us out; where it has, the host's time runs until it takes it back. */

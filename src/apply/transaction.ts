@@ -1,4 +1,4 @@
-import { LvsctlError, type Problem } from '../errors/index.ts';
+import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { execute } from '../host/client.ts';
 import { isTaken, type Plan, type Step } from '../plan/plan.ts';
 import type { Op } from '../resources/kind.ts';
@@ -61,7 +61,7 @@ export interface Reaching {
 }
 
 /** A new connection, tried for again until the time is over; then the last error. */
-export async function reachAnew({ connect, patience }: Reaching): Promise<Connection> {
+export async function reachAnew(host: string, { connect, patience }: Reaching): Promise<Connection> {
   const end = performance.now() + patience * 1000;
   for (;;) {
     const late = Math.max(1000, end - performance.now());
@@ -75,21 +75,21 @@ export async function reachAnew({ connect, patience }: Reaching): Promise<Connec
         () => undefined,
       );
       if (!(error instanceof LvsctlError) && !(error instanceof TooLate)) throw error;
-      if (performance.now() >= end) throw error instanceof TooLate ? error.last : error;
+      if (performance.now() >= end) throw error instanceof TooLate ? tooLate(host) : error;
     }
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
 }
 
-class TooLate extends Error {
-  readonly last = new LvsctlError([
-    {
-      code: 'SSH-TIMEOUT',
-      place: { kind: 'none' },
-      what: 'no new connection came about in time',
-      next: 'The host takes its changes back by itself when nobody confirms them.',
-    },
-  ]);
+class TooLate extends Error {}
+
+function tooLate(host: string): LvsctlError {
+  return failure({
+    code: 'APPLY-NOT-REACHED',
+    place: { kind: 'host', host, phase: 'confirm' },
+    what: 'no new connection came about in time',
+    next: 'The host takes its changes back by itself when nobody confirms them.',
+  });
 }
 
 function refusedAfter(milliseconds: number): Promise<never> {
