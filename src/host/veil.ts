@@ -54,6 +54,8 @@ export function makeVeil(secrets: Secrets, key: () => Uint8Array): Veil {
   const keyed = new Map<string, string>();
   /** Hash of a text on this side → the host's. */
   const wanted = new Map<string, string>();
+  /** Host → its files with secrets, by path. */
+  const known = new Map<string, Map<string, SecretFile>>();
   /** Host → salted hashes that its manifest holds. */
   const recorded = new Map<string, Set<string>>();
   const hide = (hash: string): string => {
@@ -71,7 +73,9 @@ export function makeVeil(secrets: Secrets, key: () => Uint8Array): Veil {
   return {
     hidden,
     observation(host) {
-      const files = new Map<string, SecretFile>();
+      // What is read back may be a service alone, whose record names files that an earlier observation asked about.
+      const files = known.get(host) ?? new Map<string, SecretFile>();
+      known.set(host, files);
       return {
         asked(resources) {
           for (const resource of resources) {
@@ -146,7 +150,7 @@ function manifestSeen(
     if (!isRecord(entry) || !isRecord(entry.resource)) return entry;
     const { path, secrets: lines } = entry.resource;
     if (typeof path !== 'string' || !Array.isArray(lines)) return entry;
-    files.set(path, { lines: lines.map(String) });
+    files.set(path, { ...files.get(path), lines: lines.map(String) });
     for (const wrote of Array.isArray(entry.wrote) ? entry.wrote : []) {
       if (isRecord(wrote) && typeof wrote.sha256 === 'string') note(wrote.sha256);
     }

@@ -192,3 +192,11 @@ describe('the operator’s key', () => {
     expect(() => readKey(path)).toThrow('it is not whole');
   });
 });
+
+test('a service that is read back alone loaded the file with its secret', () => {
+  const veil = veilOf('s3cret-1');
+  veil.observation('a').asked([file]);
+  const said = `@unit keepalived.service\n@recorded\n@loaded ${sha(filled('s3cret-1'))}  ${PATH}\n`;
+  const seen = veil.observation('a').frame({ words: ['kind', 'service'], content: Buffer.from(said) });
+  expect(seen.content.toString()).toContain(`@loaded ${sha(TEXT)}  ${PATH}\n`);
+});

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Story, tell, upWithThisTest } from './story.ts';
 
-/** A real server leaves the inventory and returns; on five real kernels, by apply alone. */
+/** A real server leaves the inventory and returns, and the VIP becomes another; on five real kernels, by apply alone. */
 
 let folder: string;
 let inventory: string;
@@ -25,7 +25,7 @@ afterAll(async () => {
 }, 120_000);
 
 describe('a real server', () => {
-  it('leaves: the director forgets it first, then it gives back what lvsctl set', { timeout: 300_000 }, async () => {
+  it('leaves: the director forgets it first, then it gives back what lvsctl set', { timeout: 600_000 }, async () => {
     const whole = readFileSync(inventory, 'utf8');
     writeFileSync(
       inventory,
@@ -49,7 +49,46 @@ describe('a real server', () => {
     writeFileSync(inventory, whole);
   });
 
-  it('returns', { timeout: 300_000 }, async () => {
+  it('returns', { timeout: 600_000 }, async () => {
+    expect((await story.run('apply', '--lab', '--yes')).code).toBe(0);
+    expect(await story.pending()).toEqual([]);
+    expect(await story.shares()).toEqual({ rs1: 10, rs2: 30 });
+  });
+});
+
+describe('the VIP', () => {
+  const OTHER = '20.20.20.21';
+
+  it('becomes another: real servers take the new one first, and lose the old one last', {
+    timeout: 600_000,
+  }, async () => {
+    const whole = readFileSync(inventory, 'utf8');
+    writeFileSync(inventory, whole.replace('vip: 20.20.20.20', `vip: ${OTHER}`));
+    const changes = await story.pending();
+    const order = [
+      changes.indexOf('rs1: connection lo'),
+      changes.indexOf(`director: ipvs tcp ${OTHER}:80`),
+      changes.indexOf('director: connection ens33'),
+      changes.lastIndexOf('director: connection ens33'),
+      changes.indexOf('director: ipvs tcp 20.20.20.20:80'),
+      changes.lastIndexOf('rs1: connection lo'),
+    ];
+    expect(new Set(order).size).toBe(order.length);
+    expect(order).toEqual(order.toSorted((a, b) => a - b));
+    expect(order[0]).toBeGreaterThanOrEqual(0);
+    expect((await story.run('apply', '--lab', '--yes')).code).toBe(0);
+    expect(await story.pending()).toEqual([]);
+    expect(await story.on('client', `curl -sS --max-time 3 http://${OTHER}/`)).toMatch(/^rs[12]$/mu);
+    for (const [host, device] of [
+      ['rs1', 'lo'],
+      ['rs2', 'lo'],
+      ['director', 'ens33'],
+    ] as const) {
+      const shown = await story.on(host, `ip -br addr show ${device}`);
+      expect(shown).toContain(`${OTHER}/32`);
+      expect(shown).not.toContain('20.20.20.20/32');
+    }
+    writeFileSync(inventory, whole);
     expect((await story.run('apply', '--lab', '--yes')).code).toBe(0);
     expect(await story.pending()).toEqual([]);
     expect(await story.shares()).toEqual({ rs1: 10, rs2: 30 });
