@@ -1,5 +1,5 @@
 import { hostname, userInfo } from 'node:os';
-import { failure, LvsctlError, type Problem } from '../errors/index.ts';
+import { LvsctlError, type Problem } from '../errors/index.ts';
 import { type Talk, talk } from '../host/session.ts';
 import type { Connection } from '../transport/types.ts';
 
@@ -121,14 +121,4 @@ export async function takeAll(
     // Two runs that wait for each other must not come back at the same time.
     await new Promise((resolve) => setTimeout(resolve, 500 + Math.random() * 1500));
   }
-}
-
-/** The error for a lease that is not what somebody looked at. */
-export function leaseOther(host: string): LvsctlError {
-  return failure({
-    code: 'LEASE-OTHER',
-    place: { kind: 'host', host, phase: 'lease' },
-    what: 'somebody else has taken it meanwhile',
-    next: 'Look again: lvsctl unlock shows who.',
-  });
 }

@@ -98,7 +98,7 @@ const VOLATILE: Partial<Record<Section, RegExp>> = {
   // Sessions, what time starts, and a target that boot alone reaches.
   units:
     /^(session-|user@|user-|systemd-tmpfiles-clean|run-|systemd-hostnamed|systemd-timedated|NetworkManager-dispatcher|packagekit|network-online\.target)/,
-  files: /^(\/root\/\.ssh|\/root\/\.cache|\/etc\/resolv\.conf|\/etc\/machine-id)/,
+  files: /^(\/root\/\.ssh|\/root\/\.cache|\/etc\/resolv\.conf|\/etc\/machine-id|\/root\/\.rpmdb)/,
   // Multicast and link-local routes come and go with interfaces, in an order of their own.
   routes: /^v6 (multicast|anycast) /,
 };
