@@ -8,7 +8,7 @@ const times = (value, of, target) =>
   value === undefined ? '–' : `${(value / of).toFixed(2)}${target === undefined ? '' : ` (${target})`}`;
 
 /** @param {string[][]} rows the first is the head */
-function table(rows) {
+export function table(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const line = (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`;
   return [

@@ -3,6 +3,7 @@
  *
  *     node bench/run.mjs [--hosts 1,10,50,500] [--runs 5] [--only times,delay,trips,startups]
  *                        [--no-ansible] [--write] [-- COMMAND...]
+ *     node bench/run.mjs failover [--runs 5] [--write]
  *
  * `--write` puts the tables into bench/README.md. A command after `--` runs among as many hosts as the largest number
  * says, in place of the benchmark, for profiling: inventory and job lie in /run/bench.
@@ -13,6 +14,7 @@ import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ansible, floor, hasAnsible, lvsctl, PARALLEL } from './contestants.mjs';
+import { failover } from './failover.mjs';
 import { address, prepare, startHosts } from './farm.mjs';
 import { median, peak, run } from './measure.mjs';
 import { proxy } from './proxy.mjs';
@@ -20,6 +22,7 @@ import { text } from './report.mjs';
 import { ROOT } from './work.mjs';
 
 const { values, positionals } = parseArgs({
+  args: process.argv[2] === 'failover' ? [] : process.argv.slice(2),
   allowPositionals: true,
   options: {
     hosts: { type: 'string', default: '1,10,50,500' },
@@ -37,7 +40,8 @@ const ROUND_TRIP = 20;
 const ROUND_TRIPS_SEEN_AT = 60;
 const SHARED = 600;
 
-if (process.env.BENCH_INSIDE === '1') await inside();
+if (process.argv[2] === 'failover') await failover(process.argv.slice(3));
+else if (process.env.BENCH_INSIDE === '1') await inside();
 else outside();
 
 /** Starts this program once more in namespaces of its own; with it ends everything that it started. */
