@@ -11,8 +11,11 @@ import type { Frame } from './frames.ts';
 import { talk } from './session.ts';
 import type { Veil, Observation as Veiled } from './veil.ts';
 
-/** Facts beyond the base ones: `network` costs two or three processes on the host, `firewall` some where there is one. */
-export type FactGroup = 'network' | 'firewall';
+/**
+ * Facts beyond the base ones: `network` costs two or three processes on the host, `firewall` some where there is one;
+ * `history` tells of all runs, `run:ID` all of one.
+ */
+export type FactGroup = 'network' | 'firewall' | 'history' | `run:${string}`;
 
 export interface ObserveOptions {
   facts: readonly FactGroup[];

@@ -132,6 +132,8 @@ main_observe() {
   facts_base
   case " $wanted " in *' network '*) facts_network ;; esac
   case " $wanted " in *' firewall '*) facts_firewall ;; esac
+  case " $wanted " in *' history '*) facts_history ;; esac
+  case " $wanted " in *' run:'*) run=\${wanted##*run:}; facts_run "\${run%% *}" ;; esac
   frame ready
   frame waiting
   while IFS=' ' read -r word kind count <&3; do
@@ -259,12 +261,13 @@ op_before_keep() {
   mv -f "$copy.$$" "$copy"
 }
 
-# before_prune SHA256...: drops copies that nothing needs any more; those named stay.
+# before_prune SHA256...: drops copies that nothing needs any more; those named stay, and what record and history name.
 op_before_prune() {
   needed=" $* "
   set +f
   for copy in "$R"/var/lib/lvsctl/before/*; do
-    case $needed in *" \${copy##*/} "*) ;; *) rm -f "$copy" ;; esac
+    case $needed in *" \${copy##*/} "*) continue ;; esac
+    (cd "$R/var/lib/lvsctl" && grep -rqsF "\${copy##*/}" manifest.json run history) || rm -f "$copy"
   done
   set -f
 }
@@ -304,7 +307,7 @@ main_apply() {
     [ "$word" = op ] || { frame refused "$word"; exit 1; }
     fields "$count"
     frame op "$number"
-    run_op 2>&1
+    if tx_holds; then run_op 2>&1; else false; fi
     status=$?
     frame result "$status"
     frame waiting

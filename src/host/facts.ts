@@ -1,5 +1,5 @@
 import type { Platform } from '../inventory/model.ts';
-import type { Facts, FirewallFacts, Profile } from '../platform/facts.ts';
+import type { Facts, FirewallFacts, PastRun, Profile } from '../platform/facts.ts';
 import { firewalldZones } from '../resources/firewall-firewalld.ts';
 import type { Frame } from './frames.ts';
 
@@ -39,7 +39,22 @@ export function parseFacts(frames: readonly Frame[]): Facts {
     ...(firewall === undefined ? {} : { firewall }),
     ...(manifest === undefined ? {} : { manifest }),
     ...(transaction === undefined ? {} : { transaction }),
+    ...parseRuns(frames),
   };
+}
+
+/** What `facts_history` and `facts_run` say (history.ts). */
+function parseRuns(frames: readonly Frame[]): Pick<Facts, 'history' | 'run'> {
+  const named = (name: string): PastRun[] =>
+    frames
+      .filter(({ words }) => words[0] === name)
+      .map(({ content }) => {
+        const [result = '', id = '', head, changes] = decode(content).split('\n');
+        return { id, result, head: parseJson(head), ...(name === 'run' ? { changes: parseJson(changes) } : {}) };
+      });
+  const history = named('history');
+  const [run] = named('run');
+  return { ...(history.length === 0 ? {} : { history }), ...(run === undefined ? {} : { run }) };
 }
 
 /** os-release(5): ID is case-sensitive by rule, but openEuler writes `openEuler`. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { kinds } from '../resources/index.ts';
 import { CORE_FACTS, CORE_HEAD, CORE_MAIN } from './core.ts';
+import { CORE_HISTORY, CORE_HISTORY_FACTS } from './history.ts';
 import { CORE_LEASE, CORE_TRANSACTION } from './transaction.ts';
 
 /** Changes whenever the meaning of a request or an answer changes. */
@@ -13,12 +14,16 @@ const CORE_OPS = [
   'before_keep',
   'before_prune',
   'tx_open',
+  'tx_enter',
   'tx_file',
   'tx_confirm',
   'tx_revert',
   'tx_settle',
   'tx_status',
+  'lease_show',
   'lease_break',
+  'run_note',
+  'run_close',
 ];
 
 const list = Object.values(kinds);
@@ -37,8 +42,11 @@ const PARTS: Record<string, string> = {
 export const SOURCE = [
   CORE_HEAD,
   CORE_FACTS,
+  CORE_HISTORY_FACTS,
   ...list.map((kind) => kind.shell),
-  ...[CORE_TRANSACTION, CORE_LEASE, CORE_MAIN].map((part) => part.replace(/@[A-Z_]+@/g, (name) => PARTS[name] ?? '')),
+  ...[CORE_HISTORY, CORE_TRANSACTION, CORE_LEASE, CORE_MAIN].map((part) =>
+    part.replace(/@[A-Z_]+@/g, (name) => PARTS[name] ?? ''),
+  ),
 ].join('');
 
 /** What the program is started for. */

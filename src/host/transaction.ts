@@ -40,7 +40,7 @@ on_disk() {
 # The changes that are not confirmed are taken back at boot, before anything reads what they changed.
 settle_arm() {
   [ -d "$R/run/systemd/system" ] || return 0
-  if mkdir "$R\${settle_link%/*}" 2>/dev/null; then : >"$tx/wants"; fi
+  if [ ! -d "$R\${settle_link%/*}" ]; then : >"$tx/wants" && mkdir "$R\${settle_link%/*}" || return 1; fi
   printf '%s\n' '[Unit]' 'Description=lvsctl: takes back changes that were not confirmed' 'DefaultDependencies=no' \
     'After=systemd-remount-fs.service local-fs.target' \
     'Before=sysinit.target systemd-sysctl.service systemd-modules-load.service network-pre.target NetworkManager.service' \
@@ -79,11 +79,33 @@ op_tx_open() {
   umask "$old"
   [ "$status" -eq 0 ] || { rm -rf "$tx.new"; return 1; }
   printf '%s\n' "$id" >"$tx.new/id" && : >"$tx.new/armed" && tx_until "$seconds" "$tx.new" &&
-    sync && mv -T "$tx.new" "$tx" && on_disk "$R/var/lib/lvsctl" && settle_arm && guard_start "$id" && return 0
+    sync && mv -T "$tx.new" "$tx" && on_disk "$R/var/lib/lvsctl" && settle_arm && guard_start "$id" && tx_hold "$id" &&
+    return 0
   echo 'nothing can be armed here: no change is made that could not be taken back'
   rm -rf "$tx.new"
   [ ! -e "$tx" ] || tx_end
   return 1
+}
+
+# The transaction that this session's operations belong to. Once the host took its changes back (who made them was
+# asleep, and goes on), none of them may be done any more.
+held=
+tx_hold() {
+  held=$1
+  printf '%s\n' $$ >"$tx/session"
+}
+
+tx_holds() {
+  [ -n "$held" ] || return 0
+  if [ -e "$tx/armed" ] && line_of "$tx/id" && [ "$line" = "$held" ]; then return 0; fi
+  echo 'the host takes its changes back: nothing more is done'
+  return 1
+}
+
+# tx_enter ID: a later session of the same run.
+op_tx_enter() {
+  held=$1
+  tx_holds && tx_hold "$1"
 }
 
 # Keeps what stands at the paths, and the program.
@@ -113,7 +135,14 @@ op_tx_file() {
 
 # tx_claim confirmed|reverting: only one can have the token.
 tx_claim() {
-  mv -T "$tx/armed" "$tx/$1" 2>/dev/null && on_disk "$tx"
+  mv -T "$tx/armed" "$tx/$1" 2>/dev/null || return 1
+  [ "$1" = confirmed ] || printf '%s\n' $$ >"$tx/reverter"
+  on_disk "$tx"
+}
+
+# Whether a process that is known by its number is one of ours.
+tx_lives() {
+  kill -0 "$1" 2>/dev/null && grep -q lvsctl "/proc/$1/cmdline" 2>/dev/null
 }
 
 # Nothing is open any more.
@@ -126,9 +155,17 @@ tx_end() {
   mv -T "$tx" "$tx.old" && rm -rf "$tx.old"
 }
 
-# The changes stand; which ones is noted, for an answer that is lost on its way.
+# The changes stand; which ones is noted, for an answer that is lost on its way. What they put aside goes.
 tx_stand() {
+  if [ -e "$tx/aside" ]; then
+    while IFS= read -r path; do
+      rm -rf "$R\${path%/*}/.lvsctl-aside.\${path##*/}"
+      unfold "$path"
+    done <"$tx/aside"
+  fi
   cp "$tx/id" "$R/var/lib/lvsctl/confirmed.$$" && mv -f "$R/var/lib/lvsctl/confirmed.$$" "$R/var/lib/lvsctl/confirmed"
+  line_of "$tx/id"
+  op_run_close "$line" confirmed
   tx_end
 }
 
@@ -149,12 +186,14 @@ op_tx_revert() {
   op_tx_status "$1"
 }
 
-# Another one is taking back: its end is waited for, or its work done where it is gone.
+# Another one is taking back: its end is waited for, or its work done where it is gone. Of several that wait, one takes
+# the place of each that is gone.
 tx_wait() {
   waited=0
   while [ -e "$tx/reverting" ] && [ "$waited" -lt 300 ]; do
-    if line_of "$tx/reverter" && kill -0 "$line" 2>/dev/null; then :
-    elif [ "$waited" -gt 1 ]; then tx_back 'the one that took it back was ended'
+    if line_of "$tx/reverter" && tx_lives "$line"; then :
+    elif [ -n "$line" ] || [ "$waited" -gt 5 ]; then
+      if mkdir "$tx/over.$line" 2>/dev/null; then tx_back 'the one that took it back was ended'; fi
     fi
     waited=$((waited + 1))
     sleep 1
@@ -189,6 +228,7 @@ op_tx_status() {
 # tx_back REASON: with the token in hand.
 tx_back() {
   printf '%s\n' $$ >"$tx/reverter"
+  if line_of "$tx/session" && [ "$line" != $$ ] && tx_lives "$line"; then kill -9 "$line"; fi
   tx_undo >"$tx/log" 2>&1
   sync
   line_of "$tx/id"
@@ -197,6 +237,7 @@ tx_back() {
   { printf '%s\n%s\n' "$line" "$1"; tail -c 16384 "$tx/log"; } >"$R/var/lib/lvsctl/reverted.$$" &&
     mv -f "$R/var/lib/lvsctl/reverted.$$" "$R/var/lib/lvsctl/reverted"
   umask "$old"
+  op_run_close "$line" "reverted $1"
   tx_end
 }
 
@@ -219,7 +260,7 @@ tx_undo() {
     fields "$count"
     if [ -n "$booting" ]; then
       case $name in
-        @BOOT_OPS@) ;;
+        tx_file | @BOOT_OPS@) ;;
         *) if [ "$size" -gt 0 ]; then take "$tx/skipped"; fi; continue ;;
       esac
     fi
@@ -238,10 +279,11 @@ main_guard() {
     uptime_of
     if line_of "$tx/deadline" && [ "$up" -ge "$line" ]; then
       if tx_claim reverting; then tx_back 'nobody confirmed it in time'; fi
-      exit 0
     fi
     sleep 1
   done
+  # Who takes it back may be cut off in the middle.
+  tx_wait
   exit 0
 }
 
@@ -319,7 +361,8 @@ main_hold() {
   while IFS=' ' read -r word seconds confirm <&3; do
     case $word in
       beat)
-        lease_held || lease_write "$seconds"
+        # Without it, because somebody broke it, the deadline isn't moved on either.
+        if line_of "$lease" && [ "$line" = "$id" ]; then lease_write "$seconds"; else continue; fi
         if [ "$confirm" -gt 0 ] && line_of "$tx/id" && [ "$line" = "$id" ] && [ -e "$tx/armed" ]; then
           tx_until "$confirm" "$tx"
         fi
@@ -335,6 +378,14 @@ main_hold() {
   # Its owner is gone: what it has open ends by itself, or is ended by the next one.
   lease_held || rm -f "$lease"
   exit 0
+}
+
+# What is known of the holder, and the run whose changes are open here.
+op_lease_show() {
+  uptime_of
+  printf 'now %s\n' "$up"
+  if line_of "$tx/id" && [ -e "$tx/armed" ]; then printf 'open %s\n' "$line"; else echo 'open -'; fi
+  if [ -r "$lease" ]; then cat "$lease"; fi
 }
 
 # lease_break ID: somebody says that its owner is gone.

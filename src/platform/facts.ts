@@ -29,6 +29,17 @@ export interface FirewallFacts {
   sshPort?: number;
 }
 
+/** One run as a host keeps it. */
+export interface PastRun {
+  id: string;
+  /** `confirmed`, `done`, `open`; `reverted REASON`, `failed REASON`. */
+  result: string;
+  /** What is told of it, as JSON brings it back. */
+  head: unknown;
+  /** Its changes, as JSON brings them back; only where the whole run was asked for. */
+  changes?: unknown;
+}
+
 /** What a host says of itself before anything is desired of it: the observation's first half. */
 export interface Facts {
   platform: Platform;
@@ -51,4 +62,8 @@ export interface Facts {
   manifest?: unknown;
   /** The run whose changes are open there: neither confirmed nor taken back. */
   transaction?: string;
+  /** What was done there, oldest first; absent where nobody asked for it. */
+  history?: PastRun[];
+  /** The run that was asked for, with its changes. */
+  run?: PastRun;
 }
