@@ -13,6 +13,7 @@ import { type Lease, takeAll } from './lease.ts';
 import { linesNamed } from './lines-named.ts';
 import {
   confirmTransaction,
+  enterOp,
   mayLockOut,
   openOp,
   reachAnew,
@@ -310,11 +311,8 @@ async function runStep(step: Step, run: Run): Promise<StepOutcome> {
   options.onEvent?.({ type: 'step-started', step: step.id, host: step.host });
   const armed = options.confirmTimeout !== null && isTaken(step);
   const opens = armed && spans.first.get(step.host) === step.id;
-  const ops = [
-    ...(opens ? [openOp(plan, step.host, id, options.confirmTimeout ?? 0)] : []),
-    ...step.changes.flatMap((change) => change.ops),
-    ...step.ops,
-  ];
+  const begins = armed ? [opens ? openOp(plan, step.host, id, options.confirmTimeout ?? 0) : enterOp(id)] : [];
+  const ops = [...begins, ...step.changes.flatMap((change) => change.ops), ...step.ops];
   if (armed) course.open.set(step.host, step.id);
   if (opens) extend(run, step.host, true);
   let outcome: StepOutcome;
@@ -326,7 +324,7 @@ async function runStep(step: Step, run: Run): Promise<StepOutcome> {
       ...(options.veil ? { veil: options.veil } : {}),
       ...(options.signal && !isLastRecord(step) ? { signal: options.signal } : {}),
       onOp: (result) => {
-        if (result.op.name === 'tx_open') return;
+        if (begins.includes(result.op)) return;
         if (step.stage !== 'record') touched.add(step.host);
         left.set(step.host, [...(left.get(step.host) ?? []), ...leftLines(result.output)]);
         done += 1;
@@ -336,7 +334,7 @@ async function runStep(step: Step, run: Run): Promise<StepOutcome> {
           host: step.host,
           op: result.op.name,
           done,
-          of: opens ? ops.length - 1 : ops.length,
+          of: ops.length - begins.length,
         });
       },
     });

@@ -39,6 +39,11 @@ export function openOp(plan: Plan, host: string, id: string, seconds: number): O
   };
 }
 
+/** What a later step's operations begin with: none is done once the host takes its changes back. */
+export function enterOp(id: string): Op {
+  return { name: 'tx_enter', args: [id] };
+}
+
 /** Stands after the input of an operation that is kept on the host, as a session's nonce does in a session. */
 const INPUT_END = 'end';
 

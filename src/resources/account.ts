@@ -1,4 +1,4 @@
-import { changedSince } from './holds.ts';
+import { changedSince, isRecord } from './holds.ts';
 import { keyOf } from './key.ts';
 import type { Kind } from './kind.ts';
 import { sh } from './sh.ts';
@@ -17,7 +17,7 @@ export interface AccountState {
 /** Accounts, wherever they are defined: `getent` asks every source that the host has. */
 export const accountKind: Kind<AccountResource, AccountState> = {
   kind: 'account',
-  ops: ['account_add', 'account_remove'],
+  ops: ['account_add', 'account_remove', 'account_back'],
   shell: sh`
 observe_account() {
   oldifs=$IFS
@@ -33,8 +33,25 @@ op_account_add() {
   useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin "$1"
 }
 
+# What can be taken back keeps its numbers.
 op_account_remove() {
+  if [ -n "$back" ] && ! getent passwd "$1" >/dev/null; then return 0; fi
+  if [ -e "$tx/armed" ]; then
+    for base in passwd group shadow gshadow; do
+      if [ -r "$R/etc/$base" ]; then sed -n "s/^$1:/$base &/p" "$R/etc/$base"; fi
+    done >"$tx/account.$1" && on_disk "$tx/account.$1" || return 1
+  fi
   userdel "$1"
+}
+
+# account_back NAME: the lines that are gone come back.
+op_account_back() {
+  [ -r "$tx/account.$1" ] || return 0
+  while IFS=' ' read -r base text; do
+    if grep -q "^$1:" "$R/etc/$base"; then continue; fi
+    staged=$R/etc/.lvsctl.$base
+    cp -a "$R/etc/$base" "$staged" && printf '%s\n' "$text" >>"$staged" && mv -f "$staged" "$R/etc/$base" || return 1
+  done <"$tx/account.$1"
 }
 `,
   ask: ({ name }) => [name],
@@ -59,6 +76,11 @@ op_account_remove() {
   },
   // One that was there before was never changed: there is nothing to give back.
   undo: ({ resource, before }) => (before === undefined ? undefined : { ...resource, state: 'absent' }),
-  boots: ['account_remove'],
+  back: ({ resource, before }) =>
+    isRecord(before) ? { ...resource, state: before.present === true ? 'present' : 'absent' } : undefined,
+  revert: (_, { name }, state) => ({
+    ops: [{ name: state?.present ? 'account_back' : 'account_remove', args: [name] }],
+  }),
+  boots: ['account_remove', 'account_back'],
   theirs: changedSince,
 };

@@ -1,4 +1,4 @@
-import { changedSince } from './holds.ts';
+import { changedSince, isRecord } from './holds.ts';
 import { keyOf } from './key.ts';
 import type { Kind } from './kind.ts';
 import { sh } from './sh.ts';
@@ -30,7 +30,7 @@ export type ArchiveState =
  */
 export const archiveKind: Kind<ArchiveResource, ArchiveState> = {
   kind: 'archive',
-  ops: ['archive_put', 'archive_remove'],
+  ops: ['archive_put', 'archive_remove', 'archive_back'],
   shell: sh`
 observe_archive() {
   oldifs=$IFS
@@ -77,7 +77,9 @@ unpack() {
   set -f
   shift_to_top "$@" || return 1
   printf '%s\n' "$2" >"$tree/.lvsctl-sha256" && chmod -R u=rwX,go=rX "$tree" && sync || return 1
-  if [ -e "$R$1" ] || [ -L "$R$1" ]; then mv -fT "$R$1" "$staged/old" || return 1; fi
+  if [ -e "$R$1" ] || [ -L "$R$1" ]; then
+    if [ -e "$tx/armed" ]; then put_aside "$1"; else mv -fT "$R$1" "$staged/old"; fi || return 1
+  fi
   mv -fT "$tree" "$R$1" || return 1
   # Programs below a bin folder of /opt get their SELinux type by their path.
   if command -v restorecon >/dev/null; then restorecon -R "$R$1" 2>&1; fi
@@ -96,8 +98,21 @@ shift_to_top() {
   if [ -d "$top" ] && [ ! -L "$top" ]; then tree=$top; fi
 }
 
+# Beside its place until its going away is confirmed: one rename brings it back.
+put_aside() {
+  printf '%s\n' "$1" >>"$tx/aside" && on_disk "$tx/aside" && mv -T "$R$1" "$R\${1%/*}/.lvsctl-aside.\${1##*/}"
+}
+
+# archive_back PATH: what was put aside stands there again.
+op_archive_back() {
+  aside=$R\${1%/*}/.lvsctl-aside.\${1##*/}
+  if [ -e "$aside" ] || [ -L "$aside" ]; then rm -rf "$R$1" && mv -T "$aside" "$R$1"; fi
+}
+
 # archive_remove PATH: by one rename first, so that no half of it stays in its place.
 op_archive_remove() {
+  if [ -e "$tx/armed" ]; then put_aside "$1"; return; fi
+  if [ ! -e "$R$1" ] && [ ! -L "$R$1" ]; then unfold "$1"; return; fi
   dir=\${1%/*}
   staged=$R$dir/.lvsctl.$$
   mkdir "$staged" && mv -fT "$R$1" "$staged/old" && rm -rf "$staged" && unfold "$1"
@@ -146,6 +161,16 @@ op_archive_remove() {
       ? { ...resource, state: 'absent' }
       : { left: `something else stood at ${resource.path} before, of which there is no copy` };
   },
-  boots: ['archive_remove'],
+  back: ({ resource, before }) => {
+    if (!isRecord(before)) return undefined;
+    if (before.what === 'absent') return { ...resource, state: 'absent' };
+    return before.what === 'tree' && before.sha256 === resource.sha256
+      ? { ...resource, state: 'present' }
+      : { left: `something else stood at ${resource.path} before, of which there is no copy` };
+  },
+  revert: (_, { path }, state) => ({
+    ops: [{ name: state === undefined || state.what === 'absent' ? 'archive_remove' : 'archive_back', args: [path] }],
+  }),
+  boots: ['archive_remove', 'archive_back'],
   theirs: changedSince,
 };

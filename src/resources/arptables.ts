@@ -36,11 +36,21 @@ observe_arptables() {
   [ -z "$ready" ] || arptables -nL
 }
 
+# arptables_gone -I|-D RULE: what takes back doesn't know whether it was ever there.
+arptables_gone() {
+  shift
+  while arptables -D "$@" 2>/dev/null; do :; done
+}
+
 # A rule that is there twice goes twice.
 op_arptables() {
   case $1 in
-    -I) arptables "$@" ;;
+    -I)
+      [ -z "$back" ] || arptables_gone "$@"
+      arptables "$@"
+      ;;
     -D)
+      if [ -n "$back" ]; then arptables_gone "$@"; return 0; fi
       arptables "$@" || return 1
       while arptables "$@" 2>/dev/null; do :; done
       ;;
@@ -54,6 +64,21 @@ op_arptables() {
     return was.length === 0
       ? { ...resource, state: 'absent' }
       : { left: 'there were rules about this VIP before lvsctl came' };
+  },
+  back: (entry) => {
+    const was = rulesIn(entry.before);
+    const ours = wantedRules(entry.resource);
+    if (was?.length === ours.length && ours.every((rule) => was.includes(rule)))
+      return { ...entry.resource, state: 'present' };
+    return arptablesKind.undo(entry, 'left');
+  },
+  revert({ before, after }) {
+    const [was, is] = [rulesIn(before) ?? [], rulesIn(after) ?? []].map((rules) => rules.map(String)) as [
+      string[],
+      string[],
+    ];
+    const gone = is.filter((rule) => !was.includes(rule));
+    return { ops: [...was.map((rule) => opOf('-I', rule)), ...gone.map((rule) => opOf('-D', rule))] };
   },
   ask: (resource) => [keyOf(resource)],
   parse({ text }, asked) {

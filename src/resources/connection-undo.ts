@@ -86,7 +86,8 @@ op_connection_return() {
     sleep 0.5
   done
   [ -z "$left_alone" ] || return_link "$device"
-  rm -f "$R/var/lib/lvsctl/links/$device"
+  # Taken back to an earlier profile of ours: the note still tells what was before that.
+  if [ -z "$back" ] || [ ! -e "$R$file" ]; then rm -f "$R/var/lib/lvsctl/links/$device"; fi
   rm -f "$R/run/lvsctl/pending/$device"
 }
 `;
@@ -204,17 +205,24 @@ export function returning(
 }
 
 /** The files come from the transaction's own copies. */
-export function revertConnection({ was }: Change, { device, profile, addresses }: ConnectionResource): Taken {
+export function revertConnection({ was }: Change, { device, profile, addresses, returned }: ConnectionResource): Taken {
   if (!isBefore(was)) return { ops: [] };
+  const brought = [...new Set([...addresses, ...(returned?.addresses ?? [])])];
   const target = [
     ...was.addresses.map((address) => `+${address}`),
-    ...addresses.filter((address) => !was.addresses.includes(address)).map((address) => `-${address}`),
+    ...brought.filter((address) => !was.addresses.includes(address)).map((address) => `-${address}`),
   ];
   const copy = ['tx', '-', '-', '-'];
-  const other = was.other === null ? ['-', '-', '-', '-', '-'] : [was.other.path, ...copy];
+  // Giving back also puts an earlier keyfile elsewhere, and forgets the note of the device.
+  const otherPath = was.other?.path ?? returned?.other?.path;
+  const other = otherPath === undefined ? ['-', '-', '-', '-', '-'] : [otherPath, ...copy];
+  const note = returned === undefined ? [] : [`/var/lib/lvsctl/links/${device}`];
   return {
-    ops: [{ name: 'connection_return', args: [device, was.active ?? '-', profile.file, ...copy, ...other, ...target] }],
-    paths: [profile.file, ...(was.other === null ? [] : [was.other.path])],
+    ops: [
+      ...note.map((path) => ({ name: 'tx_file', args: [path] })),
+      { name: 'connection_return', args: [device, was.active ?? '-', profile.file, ...copy, ...other, ...target] },
+    ],
+    paths: [profile.file, ...(otherPath === undefined ? [] : [otherPath]), ...note],
   };
 }
 

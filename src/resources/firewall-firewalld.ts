@@ -84,6 +84,12 @@ export function firewalldArgs(verb: 'add' | 'remove', command: string): string[]
   return [verb, scope, 'direct', family, table, chain, ...words.split(' ')];
 }
 
+/** Where firewalld keeps what is permanent; it writes a file anew, and its copy, with every change. */
+export function firewalldFiles(purpose: 'traffic' | 'filter', zones: readonly string[]): string[] {
+  const files = purpose === 'traffic' ? ['direct.xml'] : zones.map((zone) => `zones/${zone}.xml`);
+  return files.flatMap((file) => [`/etc/firewalld/${file}`, `/etc/firewalld/${file}.old`]);
+}
+
 /** What to ask about: lines that `observe_firewall` understands. */
 export function firewalldQuestions(purpose: 'traffic' | 'filter', zones: readonly string[]): string[] {
   return purpose === 'traffic' ? ['direct'] : zones.map((zone) => `zone:${zone}`);

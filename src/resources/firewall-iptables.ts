@@ -172,6 +172,45 @@ export function iptablesScripts(
   });
 }
 
+/** A jump from a built-in chain that must be there once, or not at all. */
+export interface IptablesJump {
+  family: 4 | 6;
+  table: string;
+  from: string;
+  chain: string;
+}
+
+/**
+ * What makes the lines of `to` out of any state between them and those of `from`: first `gone` goes, then the scripts are
+ * run, then `there` is put in where it lacks.
+ */
+export function iptablesBack(
+  to: readonly string[],
+  from: readonly string[],
+): { scripts: { family: 4 | 6; script: string }[]; gone: IptablesJump[]; there: IptablesJump[] } {
+  const isJump = (line: string) => line.split(' ')[3] === '-I';
+  const gone: IptablesJump[] = [];
+  const there: IptablesJump[] = [];
+  const scripts = ([4, 6] as const).flatMap((family) => {
+    const tables = ['raw', 'mangle', 'nat', 'filter'].flatMap((table): string[] => {
+      const declared: string[] = [];
+      const rules: string[] = [];
+      for (const { table: own, from: builtIn, chain } of Object.values(CHAINS)) {
+        const about = (line: string) => iptablesGroup(line) === `${PROGRAMS[family]} ${table} ${chain}`;
+        const wanted = to.filter(about);
+        if (own !== table || (wanted.length === 0 && !from.some(about))) continue;
+        declared.push(`:${chain} - [0:0]`);
+        (wanted.length === 0 ? gone : there).push({ family, table, from: builtIn, chain });
+        if (wanted.length === 0) rules.push(`-X ${chain}`);
+        else rules.push(...wanted.filter((line) => !isJump(line)).map((line) => line.split(' ').slice(3).join(' ')));
+      }
+      return declared.length === 0 ? [] : [`*${table}`, ...declared, ...rules, 'COMMIT'];
+    });
+    return tables.length === 0 ? [] : [{ family, script: `${tables.join('\n')}\n` }];
+  });
+  return { scripts, gone, there };
+}
+
 function restoreScript(to: readonly string[], from: readonly string[], withJumps: boolean): string {
   const tables = ['raw', 'mangle', 'nat', 'filter'].flatMap((table): string[] => {
     const commands = Object.values(CHAINS)

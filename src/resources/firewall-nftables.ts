@@ -201,6 +201,46 @@ export function nftScript(to: readonly string[], from: NftState): string {
   return commands.length === 0 ? '' : `${commands.join('\n')}\n`;
 }
 
+/** A jump that must be in a chain of others once, or not at all. */
+export interface NftJump extends NftChain {
+  to: string;
+}
+
+/**
+ * What makes the lines of `to` out of any state between them and those of `from`: first `gone` goes, then the script is
+ * run, then `there` is put in where it lacks.
+ */
+export function nftBack(
+  to: readonly string[],
+  from: readonly string[],
+): { script: string; gone: NftJump[]; there: NftJump[] } {
+  const tableOf = (line: string) => line.split(' ').slice(2, 4).join(' ');
+  const isJump = (line: string) => line.startsWith('insert rule ');
+  const commands = [...new Set([...to, ...from].map(tableOf))].flatMap((table): string[] => {
+    const lines = to.filter((line) => tableOf(line) === table && !isJump(line));
+    if (table === TABLES.traffic || table === TABLES.filter) {
+      return [
+        `add table ${table}`,
+        `delete table ${table}`,
+        ...(lines.length > 0 ? [`add table ${table}`, ...lines] : []),
+      ];
+    }
+    const [chain = `add chain ${table} ${GUEST}`, ...rules] = lines;
+    const flushed = [chain, `flush chain ${table} ${GUEST}`];
+    return lines.length === 0 ? [...flushed, `delete chain ${table} ${GUEST}`] : [...flushed, ...rules];
+  });
+  const jumpsOf = (lines: readonly string[]) =>
+    lines.filter(isJump).map((line): NftJump => {
+      const [, , family = '', table = '', chain = '', , target = ''] = line.split(' ');
+      return { family, table, chain, to: target };
+    });
+  return {
+    script: commands.length === 0 ? '' : `${commands.join('\n')}\n`,
+    gone: jumpsOf(from.filter((line) => !to.includes(line))),
+    there: jumpsOf(to),
+  };
+}
+
 /** The words of a rule, as `ruleText` writes them; what it never writes stays JSON, and so differs. */
 function expressionsText(expressions: unknown): string {
   return (Array.isArray(expressions) ? expressions : []).map(expressionText).join(' ');

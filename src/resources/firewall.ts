@@ -1,15 +1,26 @@
 import type { FirewallFacts } from '../platform/facts.ts';
 import {
   firewalldArgs,
+  firewalldFiles,
   firewalldFilter,
   firewalldQuestions,
   firewalldState,
   firewalldTraffic,
 } from './firewall-firewalld.ts';
-import { iptablesFilter, iptablesGroup, iptablesScripts, iptablesState, iptablesTraffic } from './firewall-iptables.ts';
+import {
+  type IptablesJump,
+  iptablesBack,
+  iptablesFilter,
+  iptablesGroup,
+  iptablesScripts,
+  iptablesState,
+  iptablesTraffic,
+} from './firewall-iptables.ts';
 import {
   type NftChain,
+  type NftJump,
   type NftState,
+  nftBack,
   nftClosed,
   nftGroup,
   nftGuest,
@@ -18,8 +29,9 @@ import {
   nftTraffic,
 } from './firewall-nftables.ts';
 import { atomsOf, type FirewallRule } from './firewall-rules.ts';
+import { isRecord } from './holds.ts';
 import { keyOf } from './key.ts';
-import type { Change, Kind, Op } from './kind.ts';
+import type { Change, Kind, Op, Taken } from './kind.ts';
 import { sh } from './sh.ts';
 
 export type { FirewallRule } from './firewall-rules.ts';
@@ -41,6 +53,8 @@ export interface FirewallResource {
   rules: FirewallRule[];
   /** What isn't let in is dropped, but for SSH on these ports; null: what drops is the host's own, or nothing. */
   closed: { ssh: number[] } | null;
+  /** Brought back: these lines, in the place of what the rules say. */
+  lines?: string[];
 }
 
 /** Our rules as commands that would make them, each chain's in their order. */
@@ -59,7 +73,14 @@ interface Observed extends FirewallState {
  */
 export const firewallKind: Kind<FirewallResource, Observed> = {
   kind: 'firewall',
-  ops: ['firewall_nftables', 'firewall_iptables', 'firewall_firewalld', 'firewall_tidy'],
+  ops: [
+    'firewall_nftables',
+    'firewall_iptables',
+    'firewall_firewalld',
+    'firewall_tidy',
+    'firewall_nftables_jump',
+    'firewall_iptables_jump',
+  ],
   shell: sh`
 # firewalld_call OBJECT INTERFACE METHOD SIGNATURE ARGUMENTS...: of the first two only what follows the common beginning.
 firewalld_call() {
@@ -168,6 +189,25 @@ op_firewall_nftables() {
   return "$status"
 }
 
+# firewall_nftables_jump there|gone FAMILY TABLE CHAIN TARGET
+op_firewall_nftables_jump() {
+  handles=$(nft -a list chain "$2" "$3" "$4" | sed -n "s/^[[:space:]]*jump $5 # handle //p")
+  if [ "$1" = there ]; then
+    [ -n "$handles" ] || nft insert rule "$2" "$3" "$4" jump "$5"
+    return
+  fi
+  for handle in $handles; do nft delete rule "$2" "$3" "$4" handle "$handle" || return 1; done
+}
+
+# firewall_iptables_jump there|gone VARIANT FAMILY TABLE FROM CHAIN
+op_firewall_iptables_jump() {
+  if [ "$1" = there ]; then
+    iptables_of "$2" "$3" '' -w -t "$4" -C "$5" -j "$6" 2>/dev/null || iptables_of "$2" "$3" '' -w -t "$4" -I "$5" -j "$6"
+  else
+    while iptables_of "$2" "$3" '' -w -t "$4" -D "$5" -j "$6" 2>/dev/null; do :; done
+  fi
+}
+
 # firewall_iptables VARIANT FAMILY: each table is one transaction; all are tried first.
 op_firewall_iptables() {
   mkdir -p "$R/run/lvsctl" && take "$R/run/lvsctl/firewall" || return 1
@@ -272,7 +312,71 @@ op_firewall_tidy() {
     return [...change('change', there, together), ...change('remove', { rules: together, jumps }, wanted)];
   },
   undo: ({ resource }) => ({ ...resource, rules: [], closed: null }),
+  back: ({ resource, before }) =>
+    isRecord(before) && Array.isArray(before.rules)
+      ? { ...resource, rules: [], closed: null, lines: before.rules.map(String) }
+      : undefined,
+  revert: (change, resource, state) => revertFirewall(resource, state?.rules ?? [], rulesAfter(change)),
 };
+
+function rulesAfter({ after }: Change): string[] {
+  return isRecord(after) && Array.isArray(after.rules) ? after.rules.map(String) : [];
+}
+
+/** From wherever it was stopped, whether or not anything was done: nothing is told of the rules that are live. */
+function revertFirewall({ place, purpose }: FirewallResource, was: readonly string[], is: readonly string[]): Taken {
+  switch (place.backend) {
+    case 'nftables': {
+      const { script, gone, there } = nftBack(was, is);
+      const jump =
+        (verb: 'gone' | 'there') =>
+        ({ family, table, chain, to }: NftJump): Op => ({
+          name: 'firewall_nftables_jump',
+          args: [verb, family, table, chain, to],
+        });
+      return {
+        ops: [
+          ...gone.map(jump('gone')),
+          { name: 'firewall_nftables', args: [], input: script },
+          ...there.map(jump('there')),
+        ],
+      };
+    }
+    case 'iptables': {
+      const { scripts, gone, there } = iptablesBack(was, is);
+      const jump =
+        (verb: 'gone' | 'there') =>
+        ({ family, table, from, chain }: IptablesJump): Op => ({
+          name: 'firewall_iptables_jump',
+          args: [verb, place.variant, String(family), table, from, chain],
+        });
+      return {
+        ops: [
+          ...gone.map(jump('gone')),
+          ...scripts.map(({ family, script }): Op => {
+            return { name: 'firewall_iptables', args: [place.variant, String(family)], input: script };
+          }),
+          ...there.map(jump('there')),
+        ],
+      };
+    }
+    case 'firewalld': {
+      const op =
+        (verb: 'add' | 'remove') =>
+        (line: string): Op => ({ name: 'firewall_firewalld', args: firewalldArgs(verb, line) });
+      // Its own files as well, to the byte; at boot they alone.
+      const paths = firewalldFiles(purpose, place.zones);
+      return {
+        ops: [
+          ...was.map(op('add')),
+          ...is.filter((line) => !was.includes(line)).map(op('remove')),
+          ...paths.map((path): Op => ({ name: 'tx_file', args: [path] })),
+        ],
+        paths,
+      };
+    }
+  }
+}
 
 function stateOf({ place, purpose }: FirewallResource, text: string, facts: FirewallFacts | undefined): Observed {
   switch (place.backend) {
@@ -290,7 +394,8 @@ function stateOf({ place, purpose }: FirewallResource, text: string, facts: Fire
 }
 
 /** The commands that would make a resource's rules on a host that has none of ours. Pure. */
-export function linesOf({ purpose, place, rules, closed }: FirewallResource): string[] {
+export function linesOf({ purpose, place, rules, closed, lines }: FirewallResource): string[] {
+  if (lines !== undefined) return lines;
   const atoms = atomsOf(rules);
   switch (place.backend) {
     case 'nftables':

@@ -6,6 +6,7 @@ import { clockKind } from './clock.ts';
 import { connectionKind } from './connection.ts';
 import { fileKind } from './file.ts';
 import { firewallKind } from './firewall.ts';
+import { changedSince } from './holds.ts';
 import { ipvsKind } from './ipvs.ts';
 import { ipvsTimeoutsKind } from './ipvs-timeouts.ts';
 import { keepalivedKind } from './keepalived.ts';
@@ -88,9 +89,20 @@ export function undoOf(entry: Recorded<Resource>, why: Undoing): Resource | { le
   return kinds[entry.resource.kind].undo(entry, why);
 }
 
-/** What somebody else changed since, in words; undefined where it is as lvsctl wrote it (`Kind.theirs`). Pure. */
-export function theirsOf(entry: Recorded<Resource>, state: unknown): string | undefined {
-  return kinds[entry.resource.kind].theirs?.(entry, state);
+/** The resource that brings back what one change found (`Kind.back`). Pure. */
+export function backOf(entry: Recorded<Resource>): Resource | { left: string } | undefined {
+  const { back } = kinds[entry.resource.kind];
+  return back === undefined ? undoOf(entry, 'left') : back(entry);
+}
+
+/**
+ * What somebody else changed since, in words; undefined where it is as lvsctl wrote it (`Kind.theirs`). Pure.
+ * @param strict also of kinds that don't tell what is somebody else's: any other state than those known is
+ */
+export function theirsOf(entry: Recorded<Resource>, state: unknown, strict = false): string | undefined {
+  const { theirs } = kinds[entry.resource.kind];
+  if (theirs !== undefined) return theirs(entry, state);
+  return strict ? changedSince(entry, state) : undefined;
 }
 
 /** The resource as a manifest holds it (`Kind.record`). Pure. */

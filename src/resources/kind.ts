@@ -138,14 +138,19 @@ export interface Kind<R extends { kind: string }, S> {
    */
   undo(entry: Recorded<R>, why: Undoing): R | { left: string } | undefined;
   /**
+   * The resource that brings back what one change found, whether or not that was lvsctl's: a rollback. What `undo` says
+   * for one that left the inventory, unless told. Pure.
+   */
+  back?(entry: Recorded<R>): R | { left: string } | undefined;
+  /**
    * Whether somebody else changed it since lvsctl wrote it, in words for the operator: then it is left as it is. Where
    * states can be compared as they are, `changedSince` does. Absent: nothing can be taken for somebody else's. Pure.
    */
   theirs?(entry: Recorded<R>, state: S): string | undefined;
   /** The resource as the manifest holds it: without a file's content. As it is unless told. Pure. */
   record?(resource: R): R;
-  /** What takes one change back, where that is more than `undo`. Pure. */
-  revert?(change: Change, resource: R): Taken;
+  /** What takes one change back, from wherever it was stopped, where that is more than `undo`. Pure. */
+  revert?(change: Change, resource: R, state: S | undefined): Taken;
   /** Operations that take back what stands on disk, besides files: they alone run at boot. */
   boots?: readonly string[];
   /** What has to be kept on the host before its first change, from that change's `before`. Pure. */

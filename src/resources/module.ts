@@ -92,6 +92,13 @@ op_module_unload() {
 `,
   undo: ({ resource, before }) =>
     isRecord(before) && before.loaded === false ? { ...resource, state: 'unloaded' } : undefined,
+  back: ({ resource, before }) =>
+    isRecord(before)
+      ? { kind: 'module', name: resource.name, ...(before.loaded ? {} : { state: 'unloaded' }) }
+      : undefined,
+  revert: (_, { name }, state) => ({
+    ops: [state?.loaded ? { name: 'module_load', args: [name] } : { name: 'module_unload', args: [sysfsName(name)] }],
+  }),
   ask: ({ name }) => [sysfsName(name), `/${sysfsName(name).replaceAll('_', '[-_]')}[.]ko`],
   parse({ text }, asked) {
     const lines = text.split('\n');

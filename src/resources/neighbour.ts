@@ -1,5 +1,5 @@
 import { keyOf } from './key.ts';
-import type { Kind } from './kind.ts';
+import type { Kind, Op } from './kind.ts';
 import { sh } from './sh.ts';
 
 /** A permanent entry of a router's neighbour table: whose MAC address an address has, without asking anybody. */
@@ -31,6 +31,7 @@ op_neighbour_set() {
 }
 
 op_neighbour_gone() {
+  if [ -n "$back" ] && [ -z "$(ip neigh show "$2" dev "$1" nud permanent)" ]; then return 0; fi
   ip neigh del "$2" dev "$1"
 }
 `,
@@ -38,6 +39,7 @@ op_neighbour_gone() {
     if (typeof before !== 'object' || before === null || !('mac' in before)) return undefined;
     return typeof before.mac === 'string' ? { ...resource, mac: before.mac } : { ...resource, state: 'absent' };
   },
+  revert: (_, { device, address }, state) => ({ ops: [opOf(device, address, state?.mac ?? null)] }),
   ask: (resource) => [keyOf(resource)],
   parse({ text }, asked) {
     const entries = text.split('\n').map((line) => line.trim().split(/\s+/));
@@ -64,14 +66,16 @@ op_neighbour_gone() {
         kind: 'neighbour',
         direction: wanted === null ? 'remove' : mac === null ? 'add' : 'change',
         shown: [{ as: 'value', name: `neighbour ${address} on ${device}`, before: mac, after: wanted }],
-        ops: [
-          wanted === null
-            ? { name: 'neighbour_gone', args: [device, address] }
-            : { name: 'neighbour_set', args: [device, address, wanted] },
-        ],
+        ops: [opOf(device, address, wanted)],
         before: { mac },
         after: { mac: wanted },
       },
     ];
   },
 };
+
+function opOf(device: string, address: string, mac: string | null): Op {
+  return mac === null
+    ? { name: 'neighbour_gone', args: [device, address] }
+    : { name: 'neighbour_set', args: [device, address, mac] };
+}

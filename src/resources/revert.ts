@@ -1,6 +1,6 @@
 import type { Facts } from '../platform/facts.ts';
 import { isRecord } from './holds.ts';
-import { diffOne, kinds, type Resource, undoOf } from './index.ts';
+import { backOf, diffOne, kinds, type Resource } from './index.ts';
 import type { Change, Op, Taken } from './kind.ts';
 
 /**
@@ -10,8 +10,8 @@ import type { Change, Op, Taken } from './kind.ts';
  */
 export function revertOf(change: Change, resource: Resource, state: unknown, facts: Facts): Taken {
   const { revert } = kinds[resource.kind];
-  if (revert !== undefined) return revert(change, resource);
-  const undo = undoOf({ resource, before: change.was ?? change.before, wrote: [change.after] }, 'left');
+  if (revert !== undefined) return revert(change, resource, state);
+  const undo = backOf({ resource, before: change.was ?? change.before, wrote: [change.after] });
   if (undo === undefined || !('kind' in undo)) return { ops: [] };
   const changed = isRecord(state) && isRecord(change.after) ? { ...state, ...change.after } : change.after;
   return { ops: diffOne(undo, changed, facts).flatMap(({ ops }): Op[] => ops) };

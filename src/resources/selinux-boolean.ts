@@ -17,6 +17,9 @@ export interface SelinuxBooleanState {
   stored: boolean | null;
 }
 
+/** What setsebool stored, of the policy that both families have (selinux_config(5)). */
+const STORE = '/var/lib/selinux/targeted/active/booleans.local';
+
 /**
  * SELinux booleans (selinux(8), setsebool(8)), where SELinux is enforcing or permissive; that is never switched. The
  * kernel tells the live value in /sys/fs/selinux; what `setsebool -P` stored stands in the policy's store.
@@ -85,5 +88,18 @@ op_selinux_boolean_set() {
     const was = before as SelinuxBooleanState | undefined;
     return was === undefined || was.live === null ? undefined : { ...resource, value: was.stored ?? was.live };
   },
+  // setsebool stores what it sets: a value that nobody had stored is forgotten again.
+  revert(_, { name }, state) {
+    if (state === undefined || state.live === null) return { ops: [] };
+    const value = (state.stored ?? state.live) ? 'on' : 'off';
+    return {
+      ops: [
+        { name: 'selinux_boolean_set', args: [name, value] },
+        { name: 'tx_file', args: [STORE] },
+      ],
+      paths: [STORE],
+    };
+  },
+  boots: ['selinux_boolean_set'],
   theirs: changedSince,
 };

@@ -50,6 +50,7 @@ export const serviceKind: Kind<ServiceResource, ServiceState> = {
     'service_reload',
     'service_restart',
     'service_release',
+    'service_back',
   ],
   shell: sh`
 # An init script's links tell whether it is enabled: systemd says "generated" of its unit.
@@ -141,9 +142,22 @@ op_service_release() {
   systemctl "$3" "$1"
   service_verdict $? "$1" && rm -f "$R/run/lvsctl/loaded/$1"
 }
+
+# service_back UNIT CHECKER reload|restart kept|none|stale: where it runs anything but what stands there now, it takes that
+# up. kept: its record tells; none: there was none, so one tells that it was touched; stale: nothing tells.
+op_service_back() {
+  loaded=$R/run/lvsctl/loaded/$1
+  if ! systemctl --quiet is-active "$1"; then op_service_start "$1" "$2" || return 1
+  elif [ "$4" = kept ] && [ -e "$loaded" ] && sha256sum -c "$loaded" >/dev/null 2>&1; then return 0
+  elif [ "$4" = none ] && [ ! -e "$loaded" ]; then return 0
+  elif [ "$3" = reload ]; then op_service_reload "$1" "$2" || return 1
+  else op_service_restart "$1" "$2" || return 1
+  fi
+  [ "$4" = kept ] || rm -f "$loaded"
+}
 `,
   boots: ['service_enable', 'service_disable', 'service_start', 'service_stop'],
-  revert({ ops }) {
+  revert({ ops }, _, state) {
     const opposite: Readonly<Record<string, string>> = {
       service_enable: 'service_disable',
       service_disable: 'service_enable',
@@ -152,11 +166,22 @@ op_service_release() {
     const early = ops.flatMap(({ name, args }): Op[] =>
       opposite[name] === undefined ? [] : [{ name: opposite[name], args: args.slice(0, 1) }],
     );
+    const record = state?.stale ? 'stale' : state?.loaded ? 'kept' : 'none';
     const late = ops.flatMap(({ name, args }): Op[] => {
       const [unit = '', , activate] = args;
-      if (name === 'service_stop') return [{ name: 'service_start', args: [unit, checker(unit)] }];
-      if (name === 'service_release') return [{ name: `service_${activate}`, args: [unit, checker(unit)] }];
-      return name === 'service_reload' || name === 'service_restart' ? [{ name, args }] : [];
+      const back = (how: string): Op[] => [{ name: 'service_back', args: [unit, checker(unit), how, record] }];
+      switch (name) {
+        case 'service_stop':
+          return [{ name: 'service_start', args: [unit, checker(unit)] }];
+        case 'service_release':
+          return back(activate ?? 'restart');
+        case 'service_reload':
+          return back('reload');
+        case 'service_restart':
+          return back('restart');
+        default:
+          return [];
+      }
     });
     return { ops: early, late };
   },
@@ -166,8 +191,19 @@ op_service_release() {
     const { packaged: _, ...own } = resource;
     return { ...own, enabled, running: before.running === false ? false : null, config: [], released: true };
   },
+  back({ resource, before, wrote }) {
+    if (!isRecord(before)) return undefined;
+    const enabled = typeof before.enabled === 'boolean' ? before.enabled : null;
+    const { packaged: _, released: __, ...own } = resource;
+    if (Array.isArray(before.loaded))
+      return { ...own, enabled, running: true, config: before.loaded.flatMap(loadedFile) };
+    if (before.running === false) return { ...own, enabled, running: false, config: [] };
+    const stopped = wrote.some((after) => isRecord(after) && after.running === false);
+    if (stopped) return { ...own, enabled, running: true, config: [] };
+    return { ...own, enabled, running: null, config: [], released: true };
+  },
   earliest: (first, later) => (isRecord(first) && isRecord(later) ? { ...later, ...first } : first),
-  late: ({ released, running }) => released === true && running === null,
+  late: ({ running }) => running !== false,
   ask: ({ unit }) => [unit],
   parse({ text }, asked) {
     const blocks = propertyBlocks(text);
@@ -228,6 +264,12 @@ op_service_release() {
     return [outdated === undefined ? change : { ...change, reason: outdated }];
   },
 };
+
+/** A line of `sha256sum`, as a unit's record has it. */
+function loadedFile(line: unknown): { path: string; sha256: string }[] {
+  const [, sha256, path] = /^([0-9a-f]{64}) [ *](.*)$/.exec(String(line)) ?? [];
+  return sha256 === undefined || path === undefined ? [] : [{ path, sha256 }];
+}
 
 /** Why a running unit has to take up its configuration, read from the host's own state alone; undefined where it hasn't. */
 function whyActivate(resource: ServiceResource, state: ServiceState, config: readonly string[]): string | undefined {

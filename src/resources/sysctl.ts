@@ -74,6 +74,13 @@ op_sysctl_set() {
     const { others } = before;
     return { ...resource, value: before.value, ...(isValues(others) ? { others } : {}) };
   },
+  // What the kernel set along comes after it.
+  revert(_, { name }, state) {
+    const value = state?.value ?? null;
+    if (value === null) return { ops: [] };
+    const along = Object.entries(state?.others ?? {}).filter(([, was]) => was !== value);
+    return { ops: [[sysctlPath(name), value], ...along].map((args) => ({ name: 'sysctl_set', args })) };
+  },
   theirs: changedSince,
   ask: ({ name }) => [sysctlPath(name)],
   parse({ text }, asked) {

@@ -34,6 +34,7 @@ op_tunnel_up() {
 }
 
 op_tunnel_down() {
+  if [ -n "$back" ] && [ ! -e "$R/sys/class/net/$1" ]; then return 0; fi
   ip link set dev "$1" down
 }
 
@@ -45,10 +46,13 @@ op_tunnel_gre() {
 
 # tunnel_gue add|del FAMILY PORT
 op_tunnel_gue() {
+  # What takes back doesn't know how far it came.
+  if [ -n "$back" ]; then ip "-$2" fou del port "$3" 2>/dev/null; [ "$1" = add ] || return 0; fi
   if [ "$1" = add ]; then ip "-$2" fou add port "$3" gue; else ip "-$2" fou del port "$3"; fi
 }
 
 op_tunnel_gone() {
+  if [ -n "$back" ] && [ ! -e "$R/sys/class/net/$1" ]; then return 0; fi
   ip link del dev "$1"
 }
 `,
@@ -57,6 +61,19 @@ op_tunnel_gone() {
     if (was === undefined || was === 'up') return undefined;
     if (was === 'other') return { left: 'made anew by lvsctl: how it was before is not recorded' };
     return resource.type === 'module' ? { ...resource, state: 'down' } : { ...resource, state: 'absent' };
+  },
+  back: (entry) =>
+    isState(entry.before) && entry.before.state === 'up'
+      ? { ...entry.resource, state: 'up' }
+      : tunnelKind.undo(entry, 'left'),
+  // How one that was made in another way was made isn't known.
+  revert(_, resource, before) {
+    const was = before?.state;
+    if (was === undefined || (was === 'other' && resource.type !== 'module')) return { ops: [] };
+    if (was === 'up') return { ops: [opOf({ ...resource, state: 'up' })] };
+    if (resource.type === 'module' || was === 'down')
+      return { ops: resource.type === 'gue' ? [] : [{ name: 'tunnel_down', args: [resource.device] }] };
+    return { ops: [opOf({ ...resource, state: 'absent' })] };
   },
   ask: (resource) => [keyOf(resource)],
   parse({ text }, asked) {
