@@ -7,6 +7,9 @@ import type { Connection } from '../transport/types.ts';
 const LEASE = 30;
 /** Seconds that a lease lasts beyond the deadline of a transaction: the host has taken its changes back by then. */
 const AFTER = 15;
+/** Seconds that a host may take to say whether it is free, and to say that it is released. */
+const ANSWER = 30;
+const GOODBYE = 10;
 /** Seconds between two renewals. */
 const BEAT = 2;
 
@@ -41,16 +44,24 @@ export interface LeaseOptions {
  * process, or its connection, is gone.
  */
 export async function takeLease(connection: Connection, { id, reason }: LeaseOptions): Promise<Lease | Holder> {
-  const told = [`${userInfo().username}@${hostname()}`, reason, new Date().toISOString()].map(oneLine);
+  const told = [owner(), reason, new Date().toISOString()].map(oneLine);
   const first = `lease ${id} ${LEASE} ${told.length}\n${told.map((line) => `${line}\n`).join('')}`;
   const host = await talk(connection, 'hold', { phase: 'lease', first });
-  const answer = await host.next();
+  const answer = await host.next(ANSWER).catch((error: unknown) => {
+    host.kill();
+    throw error;
+  });
   if (answer?.words[0] !== 'lease') throw host.broken('the host program ended without an answer about its lease');
   if (answer.words[1] === 'held') {
     host.kill();
     return holderOf(new TextDecoder().decode(answer.content));
   }
   return keep(host);
+}
+
+/** Who runs this: `user@machine`. */
+export function owner(): string {
+  return oneLine(`${userInfo().username}@${hostname()}`);
 }
 
 function keep(host: Talk): Lease {
@@ -63,8 +74,8 @@ function keep(host: Talk): Lease {
       clearInterval(timer);
       host.send('release\n');
       host.end();
-      // A connection that is gone releases nothing: the lease ends by itself.
-      while ((await host.next().catch(() => undefined)) !== undefined);
+      // A connection that is gone, or a host that says nothing, releases nothing: the lease ends by itself.
+      while ((await host.next(GOODBYE).catch(() => undefined)) !== undefined);
     },
   };
   return lease;

@@ -49,7 +49,12 @@ export async function observe(connection: Connection, options: ObserveOptions): 
   try {
     const frames: Frame[] = [];
     const veiled = options.veil?.observation(connection.host);
-    const take = (frame: Frame) => frames.push(veiled?.frame(frame) ?? frame);
+    const take = (frame: Frame) => {
+      const [word, kind] = frame.words;
+      const twice = frames.some(({ words }) => words[0] === word && words[1] === kind);
+      if (twice && (word === 'base' || word === 'kind')) throw host.broken('a part of its answer came twice');
+      frames.push(veiled?.frame(frame) ?? frame);
+    };
     for (let frame = await host.next(); frame?.words[0] !== 'ready'; frame = await host.next()) {
       if (frame === undefined) throw host.broken('the host program ended without its facts');
       take(frame);

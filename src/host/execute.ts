@@ -66,14 +66,14 @@ export async function execute(
     ? await talk(connection, 'apply', { phase, timeout: options.timeout, keep: OUTPUT_KEPT })
     : undefined;
   try {
-    for (const batch of batches) {
+    for (const [number, batch] of batches.entries()) {
       going &&= options.signal?.aborted !== true;
       if (!going || host === undefined) {
         report(batch, 'not-run', '');
         continue;
       }
       const sent = options.veil?.op(connection.host, batch.op) ?? withoutPlaces(batch.op);
-      const { status, output } = await runOne(host, sent).catch((error: unknown) => {
+      const { status, output } = await runOne(host, sent, number).catch((error: unknown) => {
         throw inTheMiddle(error, connection, phase, batch.op);
       });
       going = status === 0;
@@ -95,10 +95,10 @@ function withoutPlaces(op: Op): Op {
   return op;
 }
 
-async function runOne(host: Talk, op: Op): Promise<{ status: number; output: string }> {
+async function runOne(host: Talk, op: Op, number: number): Promise<{ status: number; output: string }> {
   if (op.inputFile === undefined) {
     host.send(wire(op, host.nonce));
-    return resultOf(host, () => host.next());
+    return resultOf(host, number, () => host.next());
   }
   const file = await openInput(op.inputFile);
   let ended = false;
@@ -106,7 +106,7 @@ async function runOne(host: Talk, op: Op): Promise<{ status: number; output: str
     host.send(head(op, file.size));
     // Sending everything is not the end of the operation; not being able to is.
     const unsent = sendInput(host, file, () => ended).then(() => new Promise<never>(() => {}));
-    return await resultOf(host, () => Promise.race([host.next(), unsent]));
+    return await resultOf(host, number, () => Promise.race([host.next(), unsent]));
   } finally {
     ended = true;
     await file.handle.close();
@@ -115,14 +115,22 @@ async function runOne(host: Talk, op: Op): Promise<{ status: number; output: str
 
 async function resultOf(
   host: Talk,
+  number: number,
   next: () => Promise<Frame | undefined>,
 ): Promise<{ status: number; output: string }> {
-  let output = '';
+  let output: string | undefined;
   for (;;) {
     const frame = await next();
     if (frame === undefined) throw host.broken('the host program ended before the operation did');
-    if (frame.words[0] === 'op') output = new TextDecoder().decode(frame.content).trimEnd();
-    if (frame.words[0] === 'result') return { status: Number(frame.words[1]), output };
+    const [word, detail] = frame.words;
+    // Never the result of another one: an answer that came twice tells nothing of what comes next.
+    if ((word === 'op') !== (output === undefined) && word !== 'waiting')
+      throw host.broken('its answers are out of order');
+    if (word === 'op') {
+      if (detail !== String(number)) throw host.broken('its answers are out of order');
+      output = new TextDecoder().decode(frame.content).trimEnd();
+    }
+    if (word === 'result') return { status: Number(detail), output: output ?? '' };
   }
 }
 

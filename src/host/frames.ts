@@ -11,7 +11,15 @@ export interface FrameParser {
   ended(): boolean;
   /** Bytes taken so far. */
   total(): number;
+  /** The beginning of what came before the first frame. */
+  greeting(): string;
+  /** Whether a separator has no end: no program of ours says so many words. */
+  endless(): boolean;
 }
+
+/** Bytes of a greeting that are kept, and bytes that a separator may have. */
+const GREETING = 500;
+const LONGEST_SEPARATOR = 64 * 1024;
 
 /**
  * Reads frames from raw bytes. A separator is `\n<nonce> <words>\n`; what comes before the first one (a login
@@ -25,8 +33,11 @@ export function frameParser(nonce: string, keep = Number.POSITIVE_INFINITY): Fra
   let open: { words: string[]; kept: Buffer[]; size: number } | undefined;
   let ended = false;
   let total = 0;
+  let greeting: Buffer = Buffer.alloc(0);
 
   const addContent = (bytes: Buffer): void => {
+    if (open === undefined && greeting.length < GREETING)
+      greeting = Buffer.concat([greeting, bytes.subarray(0, GREETING)]);
     if (open === undefined || bytes.length === 0) return;
     open.kept.push(Buffer.from(bytes));
     open.size += bytes.length;
@@ -74,5 +85,8 @@ export function frameParser(nonce: string, keep = Number.POSITIVE_INFINITY): Fra
     },
     ended: () => ended,
     total: () => total,
+    greeting: () =>
+      Buffer.concat([greeting, open === undefined ? buffer : Buffer.alloc(0)]).toString('utf8', 0, GREETING),
+    endless: () => buffer.length > LONGEST_SEPARATOR,
   };
 }

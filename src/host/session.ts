@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { failure, LvsctlError } from '../errors/index.ts';
+import { printable } from '../transport/failures.ts';
+import { NO_POSIX_SHELL } from '../transport/quote.ts';
 import type { Connection, Session } from '../transport/types.ts';
 import { type Frame, frameParser } from './frames.ts';
 import { ENGINE_VERSION, type HostMode, PROGRAMS } from './program.ts';
@@ -21,9 +23,11 @@ export interface Talk {
   end(): void;
   /**
    * The next frame that is complete; `undefined` after the last.
-   * @throws HOST-LOST when the answer stops short, HOST-PROTOCOL when it isn't one of this program's
+   * @param limit seconds to wait for it, where the session itself has no time limit
+   * @throws HOST-LOST when the answer stops short, HOST-PROTOCOL when it isn't one of this program's, HOST-SHELL where
+   *   the login shell can't start it, HOST-SILENT when nothing comes in time
    */
-  next(): Promise<Frame | undefined>;
+  next(limit?: number): Promise<Frame | undefined>;
   /** The error for an answer that is none of this program's. */
   broken(what: string): LvsctlError;
   /** Ends the program at once. */
@@ -81,10 +85,26 @@ export async function talk(connection: Connection, mode: HostMode, options: Talk
   const check = (frame: Frame): boolean => {
     const [word, detail] = frame.words;
     if (word === 'refused') throw protocol(`the host program refused a request (${detail})`);
+    if (greeted && word === 'hello') throw protocol('the host program’s answer came twice');
     if (greeted) return true;
     if (word !== 'hello' || detail !== ENGINE_VERSION) throw protocol('the host program answered in an unknown way');
     greeted = true;
     return false;
+  };
+
+  const nextIn = async (limit: number): Promise<Frame | undefined> => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(silent(place, limit));
+        session.kill();
+      }, limit * 1000);
+    });
+    try {
+      return await Promise.race([next(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
   };
 
   const next = async (): Promise<Frame | undefined> => {
@@ -98,7 +118,7 @@ export async function talk(connection: Connection, mode: HostMode, options: Talk
         settle();
         return undefined;
       }
-      if (finished) throw await lost(session, place);
+      if (finished) throw await lost(session, place, greeted ? undefined : parser.greeting());
       const chunk = await Promise.race([chunks.next(), stopped]);
       if (chunk.done) {
         finished = true;
@@ -108,6 +128,10 @@ export async function talk(connection: Connection, mode: HostMode, options: Talk
       if (parser.total() > TOTAL_LIMIT) {
         session.kill();
         throw protocol('the host answered more than 64 MiB');
+      }
+      if (parser.endless()) {
+        session.kill();
+        throw protocol('the host’s answer has no end of a line');
       }
     }
   };
@@ -125,7 +149,7 @@ export async function talk(connection: Connection, mode: HostMode, options: Talk
       await session.write(chunk);
     },
     end: () => after(() => session.end()),
-    next,
+    next: (limit) => (limit === undefined ? next() : nextIn(limit)),
     broken: protocol,
     kill: () => {
       settle();
@@ -147,16 +171,39 @@ function interrupted(place: HostPlace): LvsctlError {
   return failure(problem, { exitCode: 130 });
 }
 
-async function lost(session: Session, place: HostPlace): Promise<LvsctlError> {
+/** @param greeting what came in place of the program's first words; undefined: it had begun */
+async function lost(session: Session, place: HostPlace, greeting: string | undefined): Promise<LvsctlError> {
   const exit = await session.exit.catch((error: unknown) => error);
   if (exit instanceof LvsctlError) return exit;
-  const said = session.stderr().trim();
+  const started = greeting === undefined;
+  if (!started && codeOf(exit) === NO_POSIX_SHELL) {
+    return failure({
+      code: 'HOST-SHELL',
+      place,
+      what: 'the login shell of this user is csh or one like it, which can’t be handed the host program',
+      next: 'Log in as a user whose shell is sh, bash, dash, ksh, zsh or fish (ssh.user), or give this one such a shell: chsh -s /bin/sh.',
+    });
+  }
+  const said = [printable(session.stderr(), 1000), printable(greeting ?? '')].filter((text) => text !== '').join('; ');
   return failure({
     code: 'HOST-LOST',
     place,
-    what: `the host program stopped in the middle of its answer (${howEnded(exit)})${said === '' ? '' : `: ${said}`}`,
-    next: 'Check that the user may run sh there, and the connection; then run the same command again.',
+    what: `the host program ${started ? 'stopped in the middle of its answer' : 'did not start'} (${howEnded(exit)})${said === '' ? '' : `: ${said}`}`,
+    next: 'Check that the user may run sh there (login shell, ForceCommand), and the connection; then run the same command again.',
   });
+}
+
+function silent(place: HostPlace, seconds: number): LvsctlError {
+  return failure({
+    code: 'HOST-SILENT',
+    place,
+    what: `the host program said nothing for ${seconds} s`,
+    next: 'See what keeps the host busy (its load, its disks), then run the same command again.',
+  });
+}
+
+function codeOf(exit: unknown): unknown {
+  return typeof exit === 'object' && exit !== null && 'code' in exit ? exit.code : undefined;
 }
 
 function howEnded(exit: unknown): string {

@@ -22,8 +22,11 @@ export interface Link {
   close(): void;
 }
 
-/** Wraps a client that is ready. `stream` is what it runs over. `whom` is for losses while nothing in particular runs. */
-export function linkOf(client: Client, stream: Duplex): Link {
+/**
+ * Wraps a client that is ready. `stream` is what it runs over.
+ * @param limit seconds that the server may take to start a program
+ */
+export function linkOf(client: Client, stream: Duplex, limit: number): Link {
   let ended: { cause?: unknown } | undefined;
   let closing = false;
   const slots = pLimit(MAX_SESSIONS);
@@ -45,8 +48,16 @@ export function linkOf(client: Client, stream: Duplex): Link {
   const start = (command: string, whom: Whom): Promise<Started> =>
     new Promise((resolve, reject) => {
       if (ended) return reject(lost(whom, 'before the program was started'));
+      // A server may answer keepalives and nothing else.
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        reject(silentFailure(whom, limit));
+      }, limit * 1000);
       try {
         client.exec(command, (error, channel) => {
+          clearTimeout(timer);
+          if (late) return channel?.close();
           // Here and not a tick later: all of a short program, its end too, may come in the packet that says it was started.
           if (!error) return resolve({ kind: 'started', raw: rawOf(channel, () => lossOf(whom), whom) });
           if (ended) return reject(lost(whom, 'while the program was being started'));
@@ -54,6 +65,7 @@ export function linkOf(client: Client, stream: Duplex): Link {
           reject(startFailure(whom, error.message));
         });
       } catch (error) {
+        clearTimeout(timer);
         ended ??= { cause: error };
         reject(lost(whom, 'before the program was started'));
       }
@@ -157,6 +169,15 @@ function startFailure(whom: Whom, why: string): LvsctlError {
     'SSH-PROTOCOL',
     `the server did not start the program: ${printable(why)}`,
     'Check the login shell of the user and ForceCommand in the sshd_config of the host.',
+  );
+}
+
+function silentFailure(whom: Whom, seconds: number): LvsctlError {
+  return sshFailure(
+    whom,
+    'SSH-TIMEOUT',
+    `the server neither started the program nor refused to within ${seconds} s`,
+    'See what keeps the host busy: its load, its disks, what its login (PAM) waits for.',
   );
 }
 

@@ -27,6 +27,8 @@ import type { Target, Transport } from './types.ts';
 
 /** More hops than anybody has; a host that is its own jump host is found before. */
 const MAX_HOPS = 8;
+/** How much longer than for a login a server may take to start a program: modules of PAM may wait for others. */
+const START_FACTOR = 6;
 /** Milliseconds for which a jump host that failed isn't tried again for other hosts behind it. */
 const JUMP_FAILURE_KEPT = 15_000;
 
@@ -160,7 +162,8 @@ export function nodeSshTransport(options: TransportOptions = {}): Transport {
             signal: stop.signal,
           };
           const outcome = await login(job);
-          if (outcome.kind === 'ready') return { kind: 'made', value: linkOf(outcome.client, stream) };
+          if (outcome.kind === 'ready')
+            return { kind: 'made', value: linkOf(outcome.client, stream, START_FACTOR * timeout) };
           if (outcome.kind === 'dropped') return outcome;
           types = outcome.types;
         }
