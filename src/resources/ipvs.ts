@@ -98,6 +98,13 @@ op_ipvs() {
       esac
       ipvsadm "$@"
       ;;
+    # Taken away with all that it serves, and time for what is left of that to be dropped, packet by packet.
+    cut)
+      shift
+      output=$(ipvsadm -d "$@" 2>&1) && return 0
+      case $output in *'No such '*) ;; *) printf '%s\n' "$output"; return 1 ;; esac
+      ;;
+    forget) sleep "$2" ;;
     *) echo "ipvsadm $1 is refused"; return 1 ;;
   esac
 }
@@ -141,6 +148,15 @@ function wantedState(resource: IpvsResource, live: IpvsState): IpvsState {
 }
 
 /**
+ * How long a real server is out of the table before it comes back with direct routing in place of NAT. All connections
+ * of a real server share one cached route. A connection that is still NAT's, and happens to be first after that cache
+ * was emptied, fills it with a route without a next hop; with direct routing the director then sends every packet to
+ * the VIP, which is itself, until its time to live ends (seen on Linux 6.1 under load, for good). With
+ * expire_nodest_conn the packets of connections without a real server end these (ipvs-sysctl.rst).
+ */
+const FORGET_SECONDS = '10';
+
+/**
  * The ipvsadm commands from one state to another: what is new comes before what goes (ipvsadm(8)), and what goes gets no
  * new connections before it does.
  */
@@ -151,6 +167,12 @@ function ipvsCommands(service: readonly string[], from: IpvsState, to: IpvsState
   else if (!isDeepStrictEqual(definitionWords(from), definitionWords(to)))
     commands.push(['-E', ...service, ...definitionWords(to)]);
   const old = new Map(from?.destinations.map((each) => [endpoint(each), each]));
+  const turned = to.destinations.filter((each) => each.method === 'gate' && old.get(endpoint(each))?.method === 'masq');
+  for (const each of turned) {
+    commands.push(['cut', ...service, '-r', endpoint(each)]);
+    old.delete(endpoint(each));
+  }
+  if (turned.length > 0) commands.push(['forget', FORGET_SECONDS]);
   for (const each of to.destinations) {
     const there = old.get(endpoint(each));
     old.delete(endpoint(each));

@@ -374,14 +374,17 @@ esac`,
     const results = await execute(here(shell), [
       { name: 'ipvs', args: ['-e', ...service, '-r', '[2001:db8::30]:0', '-g', '-w', '0'] },
       { name: 'ipvs', args: ['-d', ...service, '-r', '[2001:db8::30]:0'] },
+      { name: 'ipvs', args: ['cut', ...service, '-r', '[2001:db8::30]:0'] },
+      { name: 'ipvs', args: ['forget', '0'] },
       { name: 'ipvs', args: ['-e', ...service, '-r', '[2001:db8::30]:0', '-g', '-w', '1'] },
     ]);
-    expect(results.map(({ status }) => status)).toEqual(['done', 'done', 'failed']);
+    expect(results.map(({ status }) => status)).toEqual(['done', 'done', 'done', 'done', 'failed']);
     expect(readFileSync(join(root, 'log'), 'utf8').trim().split('\n')).toEqual([
       '-e -f 7 -6 -r [2001:db8::30]:0 -g -w 0',
       '-Ln -f 7 -6',
       '-Ln -f 7 -6',
       '-Ln -f 7 -6',
+      '-d -f 7 -6 -r [2001:db8::30]:0',
       '-d -f 7 -6 -r [2001:db8::30]:0',
       '-e -f 7 -6 -r [2001:db8::30]:0 -g -w 1',
     ]);

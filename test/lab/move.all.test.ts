@@ -65,7 +65,7 @@ function describeAs(move: Partial<Move>): void {
   writeFileSync(cluster.file, inventory(now));
 }
 
-/** What became of the requests of a load, and the longest time without an answer. */
+/** What became of the requests of a load, and the longest time without an answer, the end of the load among the answers. */
 function told(samples: readonly Sample[]) {
   const failed = samples.filter(({ result }) => result !== 'ok');
   const answered = samples
@@ -73,7 +73,8 @@ function told(samples: readonly Sample[]) {
     .map(({ at, seconds }) => at + seconds)
     .toSorted((a, b) => a - b);
   const gaps = answered.slice(1).map((at, index) => at - (answered[index] ?? at));
-  return { asked: samples.length, failed, gap: Math.max(0, ...gaps) };
+  const last = Math.max(0, ...samples.map(({ at, seconds }) => at + seconds));
+  return { asked: samples.length, failed, gap: Math.max(last - (answered.at(-1) ?? 0), 0, ...gaps) };
 }
 
 /** Applies the inventory as it is now while a client asks; what the plan changed, and what became of the requests. */

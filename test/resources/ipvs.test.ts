@@ -209,6 +209,16 @@ describe('changes', () => {
       ['ipvs -e -t 20.20.20.20:80 -r 30.30.30.30:80 -m -w 1'],
     ],
     [
+      'direct routing in place of NAT: out, and in again once the old connections are forgotten',
+      web,
+      { ...state(web), destinations: [nat(real('30.30.30.30', 1)), real('30.30.30.40', 3)] },
+      [
+        'ipvs cut -t 20.20.20.20:80 -r 30.30.30.30:80',
+        'ipvs forget 10',
+        'ipvs -a -t 20.20.20.20:80 -r 30.30.30.30:80 -g -w 1',
+      ],
+    ],
+    [
       'a server replaced: the new one before the old one goes',
       web,
       { ...state(web), destinations: [real('30.30.30.30', 1), real('30.30.30.50', 3)] },

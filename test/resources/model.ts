@@ -45,7 +45,8 @@ export function applyOp(model: Model, op: Op): void {
       model.files.delete(first);
       return;
     case 'ipvs':
-      ipvsadm(model.table, op.args);
+      if (first === 'forget') return;
+      ipvsadm(model.table, first === 'cut' ? ['-d', ...op.args.slice(1)] : op.args);
       return;
     case 'ipvs_timeouts':
       model.timeouts = { tcp: Number(first), tcpFin: Number(second), udp: Number(third) };
