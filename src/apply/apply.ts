@@ -1,15 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
-import { execute, observe } from '../host/client.ts';
+import { execute, type FactGroup, observe } from '../host/client.ts';
 import type { OpResult } from '../host/execute.ts';
 import type { Veil } from '../host/veil.ts';
+import { type HostRun, parseRun, pastChanges, runNote } from '../plan/history.ts';
 import { isTaken, type Plan, type PlannedChange, type PlannedHost, type Step } from '../plan/plan.ts';
 import { diffOne, holds } from '../resources/index.ts';
+import type { Op } from '../resources/kind.ts';
 import type { Connection, Transport } from '../transport/types.ts';
 import { isLastRecord, runGraph, type StepOutcome } from './graph.ts';
 import { type HookEvent, refuseOtherHooks, runHook } from './hooks.ts';
-import { type Lease, takeAll } from './lease.ts';
+import { type Lease, owner, takeAll } from './lease.ts';
 import { linesNamed } from './lines-named.ts';
 import {
   confirmTransaction,
@@ -54,6 +56,8 @@ export interface HostResult {
 }
 
 export interface ApplyResult {
+  /** The run, as the hosts' history names it. */
+  id: string;
   hosts: HostResult[];
   steps: Map<string, StepOutcome>;
   interrupted: boolean;
@@ -81,7 +85,7 @@ export interface ApplyOptions {
 /**
  * Does what the plan says and nothing else: checks that every host still is as it was when the plan was made,
  * runs the steps along their graph, and reads back what each host has afterwards.
- * @throws PLAN-STALE, HOOK-CHANGED (before anything is changed), and the transport's errors when a host can't be reached
+ * @throws PLAN-STALE, PLAN-USED, HOOK-CHANGED (before anything is changed), and the transport's errors when a host can't be reached
  */
 export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
   const connections = options.connections ?? new Map<string, Connection>();
@@ -90,6 +94,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
     problems: new Map(),
     left: new Map(),
     touched: new Set(),
+    noted: new Set(),
     open: new Map(),
     settled: new Map(),
     extra: [],
@@ -111,6 +116,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
     const run: Run = { plan, id, spans: spansOf(plan), connections, options, course };
     const steps = await runGraph(plan.steps, (step) => hooked(step, () => runStep(step, run)), options.signal);
     await Promise.all(hosts.map((host) => limit(() => takeBack(host, run))));
+    await Promise.all(hosts.map((host) => limit(() => tellEnd(host, steps, run))));
     const results = await Promise.all(
       hosts.map((host) =>
         limit(() => {
@@ -119,7 +125,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
         }),
       ),
     );
-    return { hosts: results, steps, interrupted: options.signal?.aborted === true };
+    return { id, hosts: results, steps, interrupted: options.signal?.aborted === true };
   } finally {
     await Promise.all([...course.leases.values()].map((lease) => lease.release()));
     await Promise.all([...connections.values(), ...course.extra].map((connection) => connection.close()));
@@ -136,6 +142,8 @@ interface Course {
   left: Map<string, string[]>;
   /** Hosts on which an operation was begun. */
   touched: Set<string>;
+  /** Hosts that were told what this run is. */
+  noted: Set<string>;
   /** Hosts whose transaction may be open, by the step that it came to last. */
   open: Map<string, string>;
   settled: Map<string, Settled>;
@@ -182,12 +190,14 @@ function checkAll(
     if (connection === undefined) throw new Error(`no connection to ${name}`);
     options.onEvent?.({ type: 'checking', host: name });
     const changes = changesOf(plan, name);
-    const look = () => observeChanges(connection, changes, 'check', options, options.signal);
+    const look = () => observeChanges(connection, changes, 'check', options, options.signal, ['history']);
     let seen = await look();
     if (seen.facts.transaction !== undefined) {
       await settleLeft(connection);
       seen = await look();
     }
+    const earlier = (seen.facts.history ?? []).map(parseRun).find((run) => run?.plan === plan.id);
+    if (earlier !== undefined) return [used(name, earlier)];
     return stale(name, firstOfEach(changes), seen.states);
   });
 }
@@ -228,6 +238,15 @@ async function onAll(
   if (problems.length > 0) throw new LvsctlError(problems);
 }
 
+function used(host: string, { id, when, who }: HostRun): Problem {
+  return {
+    code: 'PLAN-USED',
+    place: { kind: 'host', host, phase: 'check' },
+    what: `this plan was run already, by ${who} at ${when} (${id}): a plan is run once`,
+    next: 'Nothing was changed. Make a new plan and look at it.',
+  };
+}
+
 function stale(host: string, changes: readonly PlannedChange[], states: ReadonlyMap<string, unknown>): Problem[] {
   const other = changes.filter((change) => !holds(change.before ?? null, states.get(change.key) ?? null));
   if (other.length === 0) return [];
@@ -256,9 +275,10 @@ function observeChanges(
   phase: string,
   options: Pick<ApplyOptions, 'timeout' | 'veil'>,
   signal?: AbortSignal,
+  facts: readonly FactGroup[] = [],
 ) {
   return observe(connection, {
-    facts: [],
+    facts,
     desire: () => firstOfEach(changes).map((change) => change.resource),
     phase,
     timeout: options.timeout,
@@ -311,7 +331,10 @@ async function runStep(step: Step, run: Run): Promise<StepOutcome> {
   options.onEvent?.({ type: 'step-started', step: step.id, host: step.host });
   const armed = options.confirmTimeout !== null && isTaken(step);
   const opens = armed && spans.first.get(step.host) === step.id;
-  const begins = armed ? [opens ? openOp(plan, step.host, id, options.confirmTimeout ?? 0) : enterOp(id)] : [];
+  const begins = [
+    ...noteOps(run, step.host),
+    ...(armed ? [opens ? openOp(plan, step.host, id, options.confirmTimeout ?? 0) : enterOp(id)] : []),
+  ];
   const ops = [...begins, ...step.changes.flatMap((change) => change.ops), ...step.ops];
   if (armed) course.open.set(step.host, step.id);
   if (opens) extend(run, step.host, true);
@@ -357,6 +380,45 @@ async function runStep(step: Step, run: Run): Promise<StepOutcome> {
   problems.set(step.host, [...(problems.get(step.host) ?? []), ...found]);
   options.onEvent?.({ type: 'step-ended', step: step.id, host: step.host, outcome, problems: found });
   return outcome;
+}
+
+/** Before anything is changed on a host, it notes what this run is: what it keeps for its history. */
+function noteOps({ plan, id, course }: Run, host: string): Op[] {
+  if (course.noted.has(host)) return [];
+  course.noted.add(host);
+  const changes = pastChanges(plan, host);
+  const { commit } = plan.inventory;
+  const head = {
+    plan: plan.id,
+    who: owner(),
+    when: new Date().toISOString(),
+    cluster: plan.cluster,
+    purpose: plan.purpose,
+    ...(commit === undefined ? {} : { commit }),
+    ...(plan.of === undefined ? {} : { of: plan.of }),
+    changes: changes.length,
+  };
+  return [{ name: 'run_note', args: [], input: runNote(id, head, changes) }];
+}
+
+/** A host whose run had no transaction, which would have told its history how it ended. */
+async function tellEnd({ name }: PlannedHost, steps: ReadonlyMap<string, StepOutcome>, run: Run): Promise<void> {
+  const { plan, id, connections, options, course } = run;
+  const settled = course.settled.get(name);
+  if (!course.noted.has(name) || (settled !== undefined && settled.state !== 'unopened')) return;
+  const connection = connections.get(name);
+  const failed = plan.steps.find((step) => step.host === name && steps.get(step.id) !== 'done');
+  const [problem] = course.problems.get(name) ?? [];
+  const reason =
+    problem === undefined ? `the run did not come to its end (${failed?.id})` : `${failed?.id}: ${problem.code}`;
+  const result = failed === undefined ? 'done' : `failed ${reason}`;
+  const op: Op = { name: 'run_close', args: [id, result] };
+  try {
+    if (connection !== undefined) await execute(connection, [op], { phase: 'history', timeout: options.timeout });
+  } catch (error) {
+    // It stays open in the history, which is true: nobody has told its end.
+    if (!(error instanceof LvsctlError)) throw error;
+  }
 }
 
 /** From now on a host's transaction stays open for as long as this run lives; or its time runs. */

@@ -42,6 +42,8 @@ interface SecretFile {
 
 const HIDDEN = '<hidden>';
 
+const HASH = /\b[0-9a-f]{64}\b/g;
+
 /** Hex digits; with the hash behind it as long as a SHA-256, in whose place it stands. */
 const SALT_LENGTH = 32;
 
@@ -76,10 +78,18 @@ export function makeVeil(secrets: Secrets, key: () => Uint8Array): Veil {
       // What is read back may be a service alone, whose record names files that an earlier observation asked about.
       const files = known.get(host) ?? new Map<string, SecretFile>();
       known.set(host, files);
+      const shownOf = (hash: string): string => {
+        const one = salted(host, hash);
+        if (one !== undefined) keyed.set(one, hash);
+        return one ?? hide(hash);
+      };
       return {
         asked(resources) {
           for (const resource of resources) {
-            if (resource.kind !== 'file' || resource.state !== 'present') continue;
+            if (resource.kind !== 'file') continue;
+            if (resource.secrets !== undefined)
+              files.set(resource.path, { ...files.get(resource.path), lines: resource.secrets });
+            if (resource.state !== 'present') continue;
             const earlier = files.get(resource.path);
             if (!holdsSecret(resource.content)) continue;
             const real = withSecrets(resource.content, secrets);
@@ -97,6 +107,12 @@ export function makeVeil(secrets: Secrets, key: () => Uint8Array): Veil {
               return manifestSeen(text, files, hide, note);
             });
           }
+          if (word === 'run') {
+            return changed(frame, (text) => {
+              const note = (one: string) => recorded.set(host, (recorded.get(host) ?? new Set()).add(one));
+              return runSeen(text, files, note, shownOf);
+            });
+          }
           if (files.size === 0) return frame;
           if (word === 'content') {
             const file = files.get(words.join(' '));
@@ -108,7 +124,7 @@ export function makeVeil(secrets: Secrets, key: () => Uint8Array): Veil {
               const file = files.get(path);
               if (file === undefined) return line;
               const same = file.real !== undefined && digest(file.real) === hash;
-              const shown = same ? sha256(file.text ?? '') : (salted(host, hash) ?? hide(hash));
+              const shown = same ? sha256(file.text ?? '') : shownOf(hash);
               return `${shown}${between}${path}`;
             }),
           );
@@ -116,18 +132,29 @@ export function makeVeil(secrets: Secrets, key: () => Uint8Array): Veil {
       };
     },
     op(host, op) {
-      const real = (text: string) => text.replace(/\b[0-9a-f]{64}\b/g, (hash) => keyed.get(hash) ?? hash);
+      const real = (text: string) => text.replace(HASH, (hash) => keyed.get(hash) ?? hash);
       const args = op.args.map(real);
       if (op.input === undefined) return { ...op, args };
-      if (op.name !== 'manifest_write') return { ...op, args, input: withSecrets(op.input, secrets) };
-      const input = real(op.input).replace(/\b[0-9a-f]{64}\b/g, (hash) => {
-        const truth = wanted.get(hash);
-        if (truth === undefined) return hash;
-        const one = salted(host, truth) ?? salt(truth, randomBytes(SALT_LENGTH / 2).toString('hex'));
+      const truth = (hash: string) => keyed.get(hash) ?? wanted.get(hash);
+      const kept = (text: string) => text.replace(HASH, (hash) => truth(hash) ?? hash);
+      const written = (text: string) => text.replace(HASH, (hash) => saltedNow(hash, truth(hash)));
+      const salty = (text: string) => text.replace(HASH, (hash) => saltedNow(hash, wanted.get(hash)));
+      const saltedNow = (hash: string, bytes: string | undefined): string => {
+        if (bytes === undefined) return hash;
+        const one = salted(host, bytes) ?? salt(bytes, randomBytes(SALT_LENGTH / 2).toString('hex'));
         recorded.set(host, (recorded.get(host) ?? new Set()).add(one));
         return one;
-      });
-      return { ...op, args, input };
+      };
+      switch (op.name) {
+        case 'manifest_write':
+          return { ...op, args, input: recordFor(op.input, (text) => salty(real(text)), written) };
+        case 'run_note':
+          return { ...op, args, input: noteFor(op.input, kept, written) };
+        case 'before_keep':
+          return { ...op, args: op.args.map(kept) };
+        default:
+          return { ...op, args, input: withSecrets(op.input, secrets) };
+      }
     },
   };
 }
@@ -159,6 +186,73 @@ function manifestSeen(
     return { ...entry, before: { ...before, sha256: hide(before.sha256) } };
   });
   return JSON.stringify({ ...manifest, entries });
+}
+
+/** Of what lvsctl wrote a manifest tells salted hashes. */
+function recordFor(text: string, real: (text: string) => string, written: (text: string) => string): string {
+  const manifest: unknown = JSON.parse(text);
+  if (!isRecord(manifest) || !Array.isArray(manifest.entries)) return text;
+  const entries = manifest.entries.map((entry: unknown) => {
+    if (!isRecord(entry)) return entry;
+    const { wrote, ...rest } = entry;
+    return { ...through(rest, real), ...(wrote === undefined ? {} : { wrote: through(wrote, written) }) };
+  });
+  return `${JSON.stringify({ ...manifest, entries })}\n`;
+}
+
+/** A run's note: the hashes of what it finds name the copies that are kept; of what it writes there are salted ones. */
+function noteFor(text: string, kept: (text: string) => string, written: (text: string) => string): string {
+  const [id = '', head = '', changes = ''] = text.split('\n');
+  const list: unknown = JSON.parse(changes);
+  if (!Array.isArray(list)) return text;
+  const real = list.map((change: unknown) => {
+    if (!isRecord(change)) return change;
+    const { before, wrote, ...rest } = change;
+    return { ...through(rest, written), before: through(before, kept), wrote: through(wrote, written) };
+  });
+  return `${id}\n${head}\n${JSON.stringify(real)}\n`;
+}
+
+/** The same of a run that is read again. */
+function runSeen(
+  text: string,
+  files: Map<string, SecretFile>,
+  note: (salted: string) => void,
+  shown: (hash: string) => string,
+): string {
+  const [result = '', id = '', head = '', line = ''] = text.split('\n');
+  let changes: unknown;
+  try {
+    changes = JSON.parse(line);
+  } catch {
+    return text;
+  }
+  if (!Array.isArray(changes)) return text;
+  const secret = changes.filter(
+    (change: unknown) => isRecord(change) && isRecord(change.resource) && Array.isArray(change.resource.secrets),
+  );
+  for (const { resource, wrote } of secret) {
+    files.set(resource.path, { ...files.get(resource.path), lines: resource.secrets.map(String) });
+    for (const one of Array.isArray(wrote) ? wrote : []) if (typeof one?.sha256 === 'string') note(one.sha256);
+  }
+  for (const change of secret) change.before = through(change.before, (each) => each.replace(HASH, shown));
+  for (const change of changes) {
+    if (!isRecord(change) || secret.includes(change)) continue;
+    change.before = through(change.before, (each) => withLoaded(each, files, shown));
+  }
+  return [result, id, head, JSON.stringify(changes)].join('\n');
+}
+
+/** Lines of `sha256sum`, those of files with secrets changed. */
+function withLoaded(text: string, files: ReadonlyMap<string, unknown>, shown: (hash: string) => string): string {
+  return text.replace(/\b([0-9a-f]{64})( [ *])(\/[^"\\]*)/g, (line, hash: string, between: string, path: string) =>
+    files.has(path) ? `${shown(hash)}${between}${path}` : line,
+  );
+}
+
+/** A value with all its text changed. */
+function through<T>(value: T, change: (text: string) => string): T {
+  return value === undefined ? value : JSON.parse(change(JSON.stringify(value)));
 }
 
 /** A content with each line hidden that a secret belongs in; one that has it as it shall be reads as it is written here. */

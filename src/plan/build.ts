@@ -1,9 +1,11 @@
 import type { Problem } from '../errors/index.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { Facts } from '../platform/facts.ts';
+import { sha256 } from '../resources/file.ts';
 import { diffOne, keyOf, noticesOf, stageOf, theirsOf } from '../resources/index.ts';
 import type { Change, Op } from '../resources/kind.ts';
 import { revertOf } from '../resources/revert.ts';
+import { notTakenBack, parseChanges, shownBack } from './history.ts';
 import {
   type Manifest,
   makeRecords,
@@ -11,6 +13,7 @@ import {
   notGivenBack,
   parseManifest,
   type Records,
+  rollbackRecords,
   type StagedResource,
 } from './manifest.ts';
 import { orderSteps, type Staged } from './order.ts';
@@ -48,6 +51,9 @@ export interface PlanContext {
   lab: boolean;
   /** ISO 8601, UTC. */
   created: string;
+  commit?: NonNullable<Plan['inventory']['commit']>;
+  /** A rollback: the run that it takes back. */
+  of?: string;
   secrets?: NonNullable<Plan['secrets']>;
   hooks?: NonNullable<Plan['hooks']>;
 }
@@ -79,7 +85,8 @@ export function buildPlan(
       ssh: one.host.ssh,
       platform: one.facts.platform,
     });
-    if (purpose === 'apply' && changes.length > 0) books.set(one.host.name, bookOf(context.cluster.name, one, changes));
+    if (purpose !== 'destroy' && changes.length > 0)
+      books.set(one.host.name, bookOf(context.cluster.name, one, changes, purpose));
     if (purpose === 'destroy' && one.facts.manifest !== undefined) {
       books.set(one.host.name, { before: [], after: [{ name: 'manifest_forget', args: [] }] });
     }
@@ -91,10 +98,16 @@ export function buildPlan(
     format: 'lvsctl-plan',
     version: PLAN_VERSION,
     engine: context.engine,
+    id: idOf(context, steps),
     created: context.created,
     cluster: context.cluster.name,
     purpose,
-    inventory: { file: context.cluster.file, fingerprint: context.fingerprint },
+    ...(context.of === undefined ? {} : { of: context.of }),
+    inventory: {
+      file: context.cluster.file,
+      fingerprint: context.fingerprint,
+      ...(context.commit === undefined ? {} : { commit: context.commit }),
+    },
     lab: context.lab,
     hosts: hosts.map((host) => {
       const revert = reverts.get(host.name);
@@ -108,19 +121,27 @@ export function buildPlan(
   };
 }
 
+/** Two plans of the same moment that change the same are one. */
+function idOf({ created, fingerprint, of }: PlanContext, steps: readonly Step[]): string {
+  const changed = steps.map(({ id, changes }) => [id, ...changes.map(({ key }) => key)]);
+  return sha256(JSON.stringify([created, fingerprint, of, changed])).slice(0, 16);
+}
+
 function changesOf(seen: SeenHost, purpose: Plan['purpose'], warnings: Warning[]): Staged[] {
   const host = seen.host.name;
   const manifest = parseManifest(seen.facts.manifest);
   const written = new Map(manifest?.entries.map((entry) => [entry.key, entry]));
   const staged: Staged[] = [];
   const wanted = seen.desired.filter(({ leaving }) => leaving !== true);
-  for (const left of notGivenBack(manifest, wanted, purpose === 'destroy' ? 'destroy' : 'left')) {
-    warnings.push({ host, ...left });
-  }
+  const stays =
+    purpose === 'rollback'
+      ? notTakenBack(seen.facts.run === undefined ? [] : parseChanges(seen.facts.run))
+      : notGivenBack(manifest, wanted, purpose === 'destroy' ? 'destroy' : 'left');
+  for (const left of stays) warnings.push({ host, ...left });
   // Within a step what leaves goes before what others that stay give up: a real server before its masquerade.
   const leaves = ({ leaving }: StagedResource) => leaving === true;
   const inOrder = [...seen.desired.filter(leaves), ...seen.desired.filter((one) => !leaves(one))];
-  for (const { stage, resource, leaving, foreign, idle } of inOrder) {
+  for (const { stage, resource, leaving, foreign, idle, undoes } of inOrder) {
     const key = keyOf(resource);
     const state = seen.states.get(key);
     const changes = diffOne(resource, state, seen.facts);
@@ -129,19 +150,21 @@ function changesOf(seen: SeenHost, purpose: Plan['purpose'], warnings: Warning[]
       continue;
     }
     const entry = written.get(key);
-    const theirs = leaving && changes.length > 0 && entry ? theirsOf(entry, state) : undefined;
+    const given = undoes ?? (leaving ? entry : undefined);
+    const theirs = given !== undefined && changes.length > 0 ? theirsOf(given, state, undoes !== undefined) : undefined;
     if (theirs !== undefined) {
-      warnings.push({ host, key, text: purpose === 'destroy' ? theirs : `no longer asked for, but ${theirs}` });
+      warnings.push({ host, key, text: purpose === 'apply' ? `no longer asked for, but ${theirs}` : theirs });
       continue;
     }
     for (const text of noticesOf(resource, state)) warnings.push({ host, key, text });
     for (const change of changes) {
       const direction = leaving ? 'remove' : change.direction;
       // What goes away does so at the stage at which it came: a VIP, though its interface stays, before the rules.
-      const own = direction === 'remove' ? (entry?.stage ?? stage) : stage;
+      const own = direction === 'remove' && undoes === undefined ? (entry?.stage ?? stage) : stage;
       const at = stageOf(resource, { direction }, own);
       const late = idle === true && entry !== undefined;
-      staged.push({ host, stage: at, change: { ...change, direction, resource }, ...(late ? { late } : {}) });
+      const shown = undoes === undefined ? change.shown : shownBack(undoes.shown, change.shown);
+      staged.push({ host, stage: at, change: { ...change, shown, direction, resource }, ...(late ? { late } : {}) });
     }
   }
   return staged;
@@ -171,10 +194,11 @@ interface Book {
   after: Op[];
 }
 
-function bookOf(cluster: string, seen: SeenHost, staged: readonly Staged[]): Book {
+function bookOf(cluster: string, seen: SeenHost, staged: readonly Staged[], purpose: Plan['purpose']): Book {
   const changes = new Map<string, Change[]>();
   for (const { change } of staged) changes.set(change.key, [...(changes.get(change.key) ?? []), change]);
-  const records = makeRecords(cluster, seen.desired, parseManifest(seen.facts.manifest), changes);
+  const make = purpose === 'rollback' ? rollbackRecords : makeRecords;
+  const records = make(cluster, seen.desired, parseManifest(seen.facts.manifest), changes);
   return { before: opsBefore(records), after: records.last === undefined ? [] : opsAfter(records.last) };
 }
 

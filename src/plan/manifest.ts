@@ -1,7 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isRecord } from '../resources/holds.ts';
 import { earliestOf, isLate, keptOf, keyOf, kinds, type Resource, recordOf, undoOf } from '../resources/index.ts';
-import { type Change, type Kept, type Recorded, STAGES, type Stage, type Undoing } from '../resources/kind.ts';
+import {
+  type Change,
+  type Kept,
+  type Recorded,
+  type Shown,
+  STAGES,
+  type Stage,
+  type Undoing,
+} from '../resources/kind.ts';
 
 /** A resource with the stage at which it is brought about. */
 export interface StagedResource {
@@ -11,6 +19,8 @@ export interface StagedResource {
   leaving?: boolean;
   /** Needed, and not lvsctl's matter there: looked at, warned of, never changed nor recorded. */
   foreign?: boolean;
+  /** It takes back one change of an earlier run. */
+  undoes?: Recorded<Resource> & { shown: Shown[] };
   /** Nothing of the cluster needs it as it shall be; something may still need it as it was, until it is let go. */
   idle?: boolean;
 }
@@ -80,14 +90,13 @@ export function makeRecords(
   changes: ReadonlyMap<string, readonly Change[]>,
 ): Records {
   const earlier = new Map(previous?.entries.map((entry) => [entry.key, entry]));
-  const keep: Kept[] = [];
+  const keep = copiesOf(desired, changes);
   const wanted = desired.filter(({ leaving, foreign }) => leaving !== true && foreign !== true);
   const entries = wanted.map(({ stage, resource }): ManifestEntry => {
     const key = keyOf(resource);
     const known = earlier.get(key);
     const planned = changes.get(key) ?? [];
     const seen = planned[0]?.was ?? planned[0]?.before;
-    if (known?.before === undefined) keep.push(...keptOf(resource, seen));
     const before = earliestOf(resource, known?.before, seen);
     const wrote = planned.reduce((all, { after }) => including(all, after), known?.wrote ?? []);
     return { key, stage, resource: recordOf(resource), before, wrote };
@@ -101,6 +110,48 @@ export function makeRecords(
   const first: Manifest = { version: 2, cluster, entries: [...entries, ...others] };
   const last: Manifest = { version: 2, cluster, entries: [...settled, ...others.filter(isParked)] };
   return isDeepStrictEqual(first, last) ? { first, keep } : { first, keep, last };
+}
+
+/** What is about to be replaced: the history can bring it back. */
+function copiesOf(desired: readonly StagedResource[], changes: ReadonlyMap<string, readonly Change[]>): Kept[] {
+  return desired.flatMap(({ resource }) => {
+    const [first] = changes.get(keyOf(resource)) ?? [];
+    return first === undefined ? [] : keptOf(resource, first.was ?? first.before);
+  });
+}
+
+/**
+ * The records of a host where a run's changes are taken back: what goes back to what was there before lvsctl is managed
+ * no more, what comes again is managed again, and nothing is said of the rest.
+ * @param back what takes the changes back
+ * @param changes what is planned, by key
+ */
+export function rollbackRecords(
+  cluster: string,
+  back: readonly StagedResource[],
+  previous: Manifest | undefined,
+  changes: ReadonlyMap<string, readonly Change[]>,
+): Records {
+  const entries = new Map(previous?.entries.map((entry) => [entry.key, entry]));
+  const last = new Map(entries);
+  for (const { stage, resource, undoes } of back) {
+    const key = keyOf(resource);
+    const planned = changes.get(key);
+    if (planned === undefined) continue;
+    const known = entries.get(key);
+    const seen = planned[0]?.was ?? planned[0]?.before;
+    const before = earliestOf(resource, known?.before, seen);
+    const wrote = planned.reduce((all, { after }) => including(all, after), known?.wrote ?? []);
+    const entry: ManifestEntry = { key, stage, resource: known?.resource ?? recordOf(resource), before, wrote };
+    entries.set(key, entry);
+    if (isDeepStrictEqual(known?.before, undoes?.before) && !isParked(entry)) last.delete(key);
+    else last.set(key, { ...entry, wrote: [planned.at(-1)?.after] });
+  }
+  return {
+    first: { version: 2, cluster, entries: [...entries.values()] },
+    keep: copiesOf(back, changes),
+    last: { version: 2, cluster, entries: [...last.values()] },
+  };
 }
 
 function including(wrote: readonly unknown[], after: unknown): readonly unknown[] {

@@ -4,7 +4,7 @@ import type { Resource } from '../resources/index.ts';
 import type { Change, Op, Stage } from '../resources/kind.ts';
 
 /** Version of the plan's JSON; a plan of another version is refused. */
-export const PLAN_VERSION = 3;
+export const PLAN_VERSION = 4;
 
 /** One change of one resource, with the resource it brings about, so that apply can observe it again. */
 export interface PlannedChange extends Change {
@@ -55,12 +55,20 @@ export interface Plan {
   version: typeof PLAN_VERSION;
   /** Version of the host program the operations are written for. */
   engine: string;
+  /** Tells it from others: a plan is run once. */
+  id: string;
   /** ISO 8601, UTC. */
   created: string;
   cluster: string;
-  /** `apply`: to bring about what the inventory describes. `destroy`: to give back what was there before lvsctl. */
-  purpose: 'apply' | 'destroy';
-  inventory: { file: string; fingerprint: string };
+  /**
+   * `apply`: to bring about what the inventory describes. `destroy`: to give back what was there before lvsctl.
+   * `rollback`: to take back what one run changed.
+   */
+  purpose: 'apply' | 'destroy' | 'rollback';
+  /** A rollback: the run that it takes back. */
+  of?: string;
+  /** `commit`: where the inventory is in a git work tree, and whether its files differ from that. */
+  inventory: { file: string; fingerprint: string; commit?: { id: string; dirty: boolean } };
   /** Whether it is aimed at the inventory's lab in place of its real hosts. */
   lab: boolean;
   hosts: PlannedHost[];

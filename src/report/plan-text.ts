@@ -40,6 +40,7 @@ export function warningLines(plan: Pick<Plan, 'warnings'>, paint: Paint): string
 
 function nothing(plan: Plan, host: string): string {
   if (plan.purpose === 'apply') return 'no changes';
+  if (plan.purpose === 'rollback') return 'nothing to take back';
   return plan.steps.some((step) => step.host === host)
     ? 'only the record of what lvsctl managed goes'
     : 'nothing of lvsctl';
@@ -50,6 +51,7 @@ export function summary(plan: Plan): string {
   const unseen = plan.unseen.length > 0 ? ` ${names(plan.unseen.map(({ host }) => host))} not read.` : '';
   if (plan.hosts.length === 0 && unseen !== '') return `No plan:${unseen}`;
   if (isEmpty(plan)) {
+    if (plan.purpose === 'rollback') return `Nothing to take back: no host has what that run changed.${unseen}`;
     return plan.purpose === 'destroy'
       ? `Nothing to give back: lvsctl manages nothing on ${count(plan.hosts.length, 'host')}.${unseen}`
       : `No changes: ${count(plan.hosts.length, 'host')} as described.${unseen}`;

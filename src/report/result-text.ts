@@ -20,6 +20,12 @@ export function resultText(result: ApplyResult, paint: Paint, purpose: Plan['pur
 
 const WORDS = {
   apply: { head: 'Applied', done: 'changed', part: 'Not all of the plan was applied.', record: 'not recorded in' },
+  rollback: {
+    head: 'Taken back',
+    done: 'taken back',
+    part: 'Not all of it was taken back.',
+    record: 'not recorded in',
+  },
   destroy: { head: 'Given back', done: 'given back', part: 'Not everything was given back.', record: 'still in' },
 } as const;
 

@@ -23,9 +23,9 @@ export type FileResource =
       /** In a record: how the lines begin that held secrets. */
       secrets?: string[];
     }
-  | { kind: 'file'; path: string; state: 'absent' }
+  | { kind: 'file'; path: string; state: 'absent'; secrets?: string[] }
   /** `was` is a file, of whose bytes the host keeps a copy, or a symbolic link. */
-  | { kind: 'file'; path: string; state: 'restored'; was: RestorableState };
+  | { kind: 'file'; path: string; state: 'restored'; was: RestorableState; secrets?: string[] };
 
 /** What can be put back at a path. */
 export type RestorableState = Extract<FileState, { type: 'file' }> | { type: 'other'; what: 'symlink'; target: string };
@@ -105,13 +105,14 @@ op_file_link() {
   ln -s "$2" "$staged" && mv -fT "$staged" "$R$1"
 }
 `}`,
-  undo({ resource: { path }, before }) {
+  undo({ resource: { path, secrets }, before }) {
     if (before === undefined) return undefined;
-    if (isRecord(before) && before.type === 'absent') return { kind: 'file', path, state: 'absent' };
+    const known = secrets === undefined ? {} : { secrets };
+    if (isRecord(before) && before.type === 'absent') return { kind: 'file', path, state: 'absent', ...known };
     const was = restorable(before);
     return was === undefined
       ? { left: 'something that is neither a file nor a link was there: it is not brought back' }
-      : { kind: 'file', path, state: 'restored', was };
+      : { kind: 'file', path, state: 'restored', was, ...known };
   },
   revert: (_, { path }) => ({ ops: [{ name: 'tx_file', args: [path] }], paths: [path] }),
   keep({ path }, before) {

@@ -99,10 +99,12 @@ describe('the manifest', () => {
     expect(entryOf(first.first, 'sysctl net.ipv4.conf.all.arp_ignore')?.before).toEqual({ value: '0' });
   });
 
-  it('has a copy made of a file that is replaced for the first time, and of none after that', () => {
+  it('has a copy made of each file that is replaced, for the history too; it names those of the first time', () => {
     expect(first.keep).toEqual([{ path: '/etc/x', sha256: 'a'.repeat(64) }]);
     expect(neededCopies(first.first)).toEqual(['a'.repeat(64)]);
-    expect(makeRecords('c', all, again(first.first), changes(all)).keep).toEqual([]);
+    const later = makeRecords('c', all, again(first.first), changes(all));
+    expect(later.keep).toEqual([{ path: '/etc/x', sha256: 'a'.repeat(64) }]);
+    expect(makeRecords('c', all, again(first.first), new Map()).keep).toEqual([]);
   });
 
   it('remembers the state from before the first change, not of a later one', () => {
