@@ -13,6 +13,7 @@ import { isLastRecord, runGraph, type StepOutcome } from './graph.ts';
 import { type HookEvent, refuseOtherHooks, runHook } from './hooks.ts';
 import { type Lease, owner, takeAll } from './lease.ts';
 import { linesNamed } from './lines-named.ts';
+import { paced, type Rollout, refuseJumps, withCanary } from './rollout.ts';
 import {
   confirmTransaction,
   enterOp,
@@ -76,6 +77,7 @@ export interface ApplyOptions {
   confirmTimeout: number | null;
   /** Seconds to wait for hosts that another run holds. */
   lockWait?: number;
+  rollout?: Rollout;
   signal?: AbortSignal;
   /** What puts secrets in their places on the hosts, and hides them here. */
   veil?: Veil;
@@ -102,6 +104,8 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
   };
   try {
     refuseOtherHooks(plan);
+    if (options.confirmTimeout !== null) refuseJumps(plan);
+    const ordered = withCanary(plan.steps, options.rollout?.canary);
     await reachAll(hosts, connections, options);
     const id = randomBytes(8).toString('hex');
     course.leases = await takeAll(new Map(hosts.flatMap(({ name }) => pairOf(name, connections.get(name)))), {
@@ -114,7 +118,8 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
     const limit = pLimit(options.parallel);
     const hooked = hooking(plan, options, course, limit);
     const run: Run = { plan, id, spans: spansOf(plan), connections, options, course };
-    const steps = await runGraph(plan.steps, (step) => hooked(step, () => runStep(step, run)), options.signal);
+    const act = paced(plan, options.rollout ?? {}, (step) => hooked(step, () => runStep(step, run)));
+    const steps = await runGraph(ordered, act, options.signal);
     await Promise.all(hosts.map((host) => limit(() => takeBack(host, run))));
     await Promise.all(hosts.map((host) => limit(() => tellEnd(host, steps, run))));
     const results = await Promise.all(

@@ -1,5 +1,6 @@
 import { type ApplyEvent, type ApplyResult, applyPlan, refuseUnseen } from '../apply/apply.ts';
 import { refuseOtherHooks } from '../apply/hooks.ts';
+import type { Rollout } from '../apply/rollout.ts';
 import { failure } from '../errors/index.ts';
 import { ENGINE_VERSION } from '../host/index.ts';
 import type { Veil } from '../host/veil.ts';
@@ -26,6 +27,9 @@ export interface ApplyOptions extends HostOptions {
   confirm: boolean;
   /** Seconds. */
   lockWait?: number;
+  serial?: NonNullable<Rollout['serial']>;
+  canary?: string;
+  maxFail?: number;
 }
 
 /** `lvsctl apply PLANFILE`: does exactly what a saved plan says. */
@@ -123,9 +127,7 @@ export async function runPlan(
   plan: Plan,
   transport: Transport,
   connections: Map<string, Connection> | undefined,
-  options: Pick<ApplyOptions, 'parallel' | 'timeout' | 'stepTimeout' | 'confirmTimeout' | 'confirm' | 'lockWait'> & {
-    veil: Veil;
-  },
+  options: Omit<ApplyOptions, 'inventory'> & { veil: Veil },
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
@@ -141,6 +143,11 @@ export async function runPlan(
     stepTimeout: options.stepTimeout,
     confirmTimeout: options.confirm ? options.confirmTimeout : null,
     lockWait: options.lockWait ?? 0,
+    rollout: {
+      ...(options.serial === undefined ? {} : { serial: options.serial }),
+      ...(options.canary === undefined ? {} : { canary: options.canary }),
+      ...(options.maxFail === undefined ? {} : { maxFail: options.maxFail }),
+    },
     veil: options.veil,
     signal,
     onEvent: (event) => {

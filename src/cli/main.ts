@@ -82,6 +82,19 @@ function atLeast(least: number): (value: string) => number {
   };
 }
 
+function whole(value: string): number {
+  if (!/^\d+$/.test(value)) throw new InvalidArgumentError('It must be a whole number, 0 or more.');
+  return Number(value);
+}
+
+function serial(value: string): { hosts: number } | { percent: number } {
+  const [, number, unit] = /^(\d+)(%)?$/.exec(value) ?? [];
+  if (number === undefined || Number(number) < 1) throw new InvalidArgumentError('Say it as 2, or as 25%.');
+  if (unit === undefined) return { hosts: Number(number) };
+  if (Number(number) > 100) throw new InvalidArgumentError('A share is at most 100%.');
+  return { percent: Number(number) };
+}
+
 /** Seconds of `90`, `90s`, `5m` or `1h`. */
 function duration(value: string): number {
   const [, number, unit = 's'] = /^(\d+)([smh])?$/.exec(value) ?? [];
@@ -157,6 +170,11 @@ export function makeProgram(): Command {
     )
     .option('--no-confirm', 'hosts take nothing back by themselves: a wrong step may strand them')
     .addOption(new Option('--lock-wait <time>', 'wait for hosts that another run holds, e.g. 5m').argParser(duration))
+    .addOption(
+      new Option('--serial <hosts>', 'change so many at once: a number, or a share such as 25%').argParser(serial),
+    )
+    .option('--canary <host>', 'change this host first at every stage')
+    .addOption(new Option('--max-fail <n>', 'begin no further host when more than so many failed').argParser(whole))
     .action(async (planfile: string | undefined, options) =>
       act(options, async (output, signal) => {
         const { applyInventory, applySaved } = await import('./apply.ts');
@@ -179,6 +197,11 @@ export function makeProgram(): Command {
     )
     .option('--no-confirm', 'hosts take nothing back by themselves: a wrong step may strand them')
     .addOption(new Option('--lock-wait <time>', 'wait for hosts that another run holds, e.g. 5m').argParser(duration))
+    .addOption(
+      new Option('--serial <hosts>', 'change so many at once: a number, or a share such as 25%').argParser(serial),
+    )
+    .option('--canary <host>', 'change this host first at every stage')
+    .addOption(new Option('--max-fail <n>', 'begin no further host when more than so many failed').argParser(whole))
     .action(async (options) =>
       act(options, async (output, signal) =>
         (await import('./destroy.ts')).destroyCommand(withInventory(options), output, signal),

@@ -1,0 +1,101 @@
+import pLimit from 'p-limit';
+import { failure } from '../errors/index.ts';
+import { isTaken, type Plan, type Step } from '../plan/plan.ts';
+import type { StepOutcome } from './graph.ts';
+
+/** How a plan goes over its hosts, beyond its own order. */
+export interface Rollout {
+  /** Hosts that are changed at once: a number, or a share of all that the plan changes. */
+  serial?: { hosts: number } | { percent: number };
+  /** This host's step comes before those of all others at the same stage. */
+  canary?: string;
+  /** With more failed hosts than this none is begun any more; absent: only what depends on a failed step is not. */
+  maxFail?: number;
+}
+
+/**
+ * The plan's steps with the canary's before all others of the same stage: where it fails, they aren't begun. Pure.
+ * @throws CLI-UNKNOWN-HOST
+ */
+export function withCanary(steps: readonly Step[], canary: string | undefined): Step[] {
+  if (canary === undefined) return [...steps];
+  const own = steps.filter(({ host }) => host === canary);
+  if (own.length === 0) {
+    throw failure({
+      code: 'CLI-UNKNOWN-HOST',
+      place: { kind: 'none' },
+      what: `--canary names ${canary}, on which this plan changes nothing`,
+      next: `It changes: ${[...new Set(steps.map(({ host }) => host))].join(', ')}.`,
+    });
+  }
+  const first = new Map(own.map((step) => [`${step.stage}/${step.direction}`, step.id]));
+  return sorted(
+    steps.map((step) => {
+      const before = first.get(`${step.stage}/${step.direction}`);
+      if (before === undefined || step.host === canary || step.stage === 'record') return step;
+      return { ...step, needs: [...step.needs, before] };
+    }),
+  );
+}
+
+/** Steps in an order in which each comes after what it needs. */
+function sorted(steps: readonly Step[]): Step[] {
+  const left = new Map(steps.map((step) => [step.id, step]));
+  const order: Step[] = [];
+  const take = (step: Step) => {
+    if (!left.delete(step.id)) return;
+    for (const id of step.needs) {
+      const need = left.get(id);
+      if (need !== undefined) take(need);
+    }
+    order.push(step);
+  };
+  for (const step of steps) take(step);
+  return order;
+}
+
+type Act = (step: Step) => Promise<StepOutcome>;
+
+/** Lets steps begin as the rollout says. What doesn't belong to a transaction (records, packages) is only counted. */
+export function paced(plan: Plan, { serial, maxFail }: Rollout, act: Act): Act {
+  const hosts = new Set(plan.steps.filter(isTaken).map(({ host }) => host)).size;
+  const limit = serial === undefined ? undefined : pLimit(atOnce(serial, hosts));
+  const begun = new Set<string>();
+  const failed = new Set<string>();
+  const counted: Act = async (step) => {
+    if (maxFail !== undefined && failed.size > maxFail && !begun.has(step.host)) return 'stopped';
+    if (isTaken(step)) begun.add(step.host);
+    const outcome = await act(step);
+    if (outcome === 'failed') failed.add(step.host);
+    return outcome;
+  };
+  return (step) => (limit === undefined || !isTaken(step) ? counted(step) : limit(() => counted(step)));
+}
+
+/** At least one; a share is rounded down. Pure. */
+export function atOnce(serial: NonNullable<Rollout['serial']>, hosts: number): number {
+  return Math.max(1, 'hosts' in serial ? serial.hosts : Math.floor((hosts * serial.percent) / 100));
+}
+
+/**
+ * A host and the way to it must not be in the hands of their guards at the same time: the guard of the first would see
+ * no confirmation for what the second did.
+ * @throws APPLY-JUMP-HOST
+ */
+export function refuseJumps(plan: Plan): void {
+  const changed = new Set(plan.steps.filter(isTaken).map(({ host }) => host));
+  const hosts = plan.hosts.filter(({ name }) => changed.has(name));
+  const names = new Map(hosts.flatMap(({ name, ssh }) => [[name, name] as const, [ssh.address, name] as const]));
+  const behind = hosts.flatMap(({ name, ssh }) => {
+    const hops = (ssh.jump ?? '').split(',').map((hop) => hop.trim().replace(/^.*@/u, '').replace(/:\d+$/u, ''));
+    return hops.flatMap((hop) => (names.has(hop) && names.get(hop) !== name ? [{ name, jump: names.get(hop) }] : []));
+  });
+  if (behind.length === 0) return;
+  const jumps = [...new Set(behind.map(({ jump }) => jump))].join(',');
+  throw failure({
+    code: 'APPLY-JUMP-HOST',
+    place: { kind: 'none' },
+    what: `${jumps} is the way to ${behind.map(({ name }) => name).join(', ')}, and both would change: while a host may take its changes back, the way to it has to stand`,
+    next: `Nothing was changed. Apply to it first (--limit ${jumps}), then to the others.`,
+  });
+}

@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { runGraph } from '../../src/apply/graph.ts';
+import { atOnce, paced, type Rollout, refuseJumps, withCanary } from '../../src/apply/rollout.ts';
+import type { Plan, Step } from '../../src/plan/plan.ts';
+
+function step(id: string, needs: string[] = []): Step {
+  const [host = '', stage = 'web', direction = 'add'] = id.split('/');
+  return { id, host, stage, direction, needs, changes: [], ops: [] } as unknown as Step;
+}
+
+const WEB = ['a', 'b', 'c', 'd'].map((host) => step(`${host}/web`));
+const VIP = ['a', 'b', 'c', 'd'].map((host) =>
+  step(
+    `${host}/real-vip`,
+    WEB.map(({ id }) => id),
+  ),
+);
+
+function planOf(steps: Step[], jumps: Record<string, string> = {}): Plan {
+  const names = [...new Set(steps.map(({ host }) => host))];
+  const hosts = names.map((name) => ({ name, ssh: { address: `10.0.0.${name.charCodeAt(0)}`, jump: jumps[name] } }));
+  return { hosts, steps } as unknown as Plan;
+}
+
+/** The steps that were done, and the most that ran at once. */
+async function go(steps: Step[], rollout: Rollout, failing: string[] = []) {
+  const done: string[] = [];
+  let [running, most] = [0, 0];
+  const act = paced(planOf(steps), rollout, async ({ id }) => {
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    running -= 1;
+    done.push(id);
+    return failing.includes(id) ? 'failed' : 'done';
+  });
+  const outcomes = await runGraph(withCanary(steps, rollout.canary), act);
+  return { done, most, outcomes: Object.fromEntries(outcomes) };
+}
+
+describe('a rollout', () => {
+  test.each<[Rollout, number]>([
+    [{}, 4],
+    [{ serial: { hosts: 1 } }, 1],
+    [{ serial: { hosts: 3 } }, 3],
+    [{ serial: { percent: 50 } }, 2],
+  ])('%j changes at most %i hosts at once, and all of them', async (rollout, most) => {
+    const result = await go([...WEB, ...VIP], rollout);
+    expect(result.most).toBe(most);
+    expect(result.done).toHaveLength(8);
+  });
+
+  test('a share is rounded down, and never to none', () => {
+    expect([1, 4, 7, 100].map((hosts) => atOnce({ percent: 25 }, hosts))).toEqual([1, 1, 1, 25]);
+  });
+
+  test('the canary goes first at every stage', async () => {
+    const { done } = await go([...WEB, ...VIP], { canary: 'c' });
+    expect([done[0], done[4]]).toEqual(['c/web', 'c/real-vip']);
+    expect(done).toHaveLength(8);
+  });
+
+  test('a canary that fails keeps the others as they are', async () => {
+    const { done, outcomes } = await go([...WEB, ...VIP], { canary: 'c' }, ['c/web']);
+    expect(done).toEqual(['c/web']);
+    expect(new Set(Object.values(outcomes))).toEqual(new Set(['failed', 'skipped']));
+  });
+
+  test('a canary that the plan does not change is an error', () => {
+    expect(() => withCanary(WEB, 'x')).toThrow(/CLI-UNKNOWN-HOST.*--canary names x/u);
+  });
+
+  test.each<[number | undefined, string[]]>([
+    [undefined, ['a/web', 'b/web', 'c/web', 'd/web']],
+    [0, ['a/web']],
+    [1, ['a/web', 'b/web']],
+  ])('with --max-fail %s, of hosts that all fail these are begun: %j', async (maxFail, begun) => {
+    const rollout = { serial: { hosts: 1 }, ...(maxFail === undefined ? {} : { maxFail }) };
+    const { done, outcomes } = await go(
+      WEB,
+      rollout,
+      WEB.map(({ id }) => id),
+    );
+    expect(done).toEqual(begun);
+    const others = WEB.map(({ id }) => id).filter((id) => !begun.includes(id));
+    expect(others.map((id) => outcomes[id])).toEqual(others.map(() => 'stopped'));
+  });
+});
+
+describe('a jump host', () => {
+  test.each<[string, Record<string, string>, boolean]>([
+    ['by its name', { a: 'b' }, true],
+    ['with a user and a port, among others', { a: 'x,root@b:2222' }, true],
+    ['by its address', { a: '10.0.0.98' }, true],
+    ['that the plan does not change', { a: 'bastion' }, false],
+    ['none', {}, false],
+  ])('%s', (_, jumps, refused) => {
+    const check = () => refuseJumps(planOf(WEB, jumps));
+    if (refused) expect(check).toThrow(/APPLY-JUMP-HOST: b is the way to a/u);
+    else expect(check).not.toThrow();
+  });
+});
