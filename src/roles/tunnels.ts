@@ -14,7 +14,7 @@ interface Way {
 }
 
 /**
- * What a real server in tun mode needs to unwrap packets: modules, devices and ports, now and at boot; loose reverse
+ * What a real server in tun mode needs to unwrap packets: modules, devices and ports, now and at boot; no reverse
  * path filtering, as no way back begins at a tunnel; segments that fit into it. Directors need none of this: IPVS
  * wraps packets itself.
  */
@@ -28,9 +28,7 @@ export function tunnels(question: Question): Part {
   return {
     ...NOTHING,
     modules: unique(ways.flatMap(modulesOf)).map((name) => ({ stage: 'suppress', name })),
-    sysctls: devices
-      .filter((device) => !['sit0', 'ip6gre0'].includes(device))
-      .map((device) => ({ stage: 'suppress', name: interfaceSysctl(device, 'rp_filter'), value: '2' })),
+    sysctls: unfiltered(devices.filter((device) => !['sit0', 'ip6tnl0', 'ip6gre0'].includes(device))),
     firewall: services.flatMap((service) => clamps(cluster, host, service)),
     resources: [
       ...ends.map((resource): Desired => ({ stage: 'suppress', resource })),
@@ -41,6 +39,19 @@ export function tunnels(question: Question): Part {
       }),
     ],
   };
+}
+
+/**
+ * What comes out of a device without an address passes no filter by source, not even a loose one (seen with 6.1;
+ * fib_frontend.c, __fib_validate_source); and the larger of `all` and the device's own value counts (ip-sysctl.rst).
+ */
+function unfiltered(devices: readonly string[]): Part['sysctls'] {
+  if (devices.length === 0) return [];
+  return ['all', ...devices].map((device) => ({
+    stage: 'suppress',
+    name: interfaceSysctl(device, 'rp_filter'),
+    value: '0',
+  }));
 }
 
 function waysTo(service: Service, host: string): Way[] {

@@ -58,9 +58,9 @@ clusterStory({
   twins: [
     { without: 'the tunnel', host: 'rs1', take: 'ip link set tunl0 down' },
     {
-      without: 'loose filtering by source',
+      without: 'an end to filtering by source, be it loose',
       host: 'rs1',
-      take: 'sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.tunl0.rp_filter=0',
+      take: 'sysctl -qw net.ipv4.conf.all.rp_filter=2',
     },
     { without: 'the clamp', host: 'rs1', take: 'iptables-legacy -t mangle -F' },
     { without: 'the VIP on a real server', host: 'rs2', take: 'ip addr del 30.30.30.100/32 dev lo' },

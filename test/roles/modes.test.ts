@@ -247,7 +247,8 @@ describe('tun', () => {
   test('loose filtering on the tunnel, silence about the VIP, all before the VIP', () => {
     const desired = real(4, '{ type: ipip }');
     expect(sysctls(desired)).toMatchObject({
-      'ipv4.conf.tunl0.rp_filter': '2',
+      'ipv4.conf.tunl0.rp_filter': '0',
+      'ipv4.conf.all.rp_filter': '0',
       'ipv4.conf.all.arp_ignore': '1',
       'ipv4.conf.all.arp_announce': '2',
     });
