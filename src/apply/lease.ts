@@ -1,5 +1,6 @@
 import { hostname, userInfo } from 'node:os';
-import { LvsctlError, type Problem } from '../errors/index.ts';
+import { failure, LvsctlError, type Problem } from '../errors/index.ts';
+import { execute } from '../host/client.ts';
 import { type Talk, talk } from '../host/session.ts';
 import type { Connection } from '../transport/types.ts';
 
@@ -88,6 +89,41 @@ function oneLine(text: string): string {
 function holderOf(text: string): Holder {
   const [now = '', id = '', end = '', owner = '', reason = '', since = ''] = text.split('\n');
   return { id, owner, reason, since, left: Number(end) - Number(now.replace(/^now /, '')) };
+}
+
+/** What a host's lease tells, without taking it. */
+export interface Held {
+  holder?: Holder;
+  /** The run whose changes are open there. */
+  open?: string;
+}
+
+/** Looks whose a host is. */
+export async function lookAtLease(connection: Connection): Promise<Held> {
+  const [result] = await execute(connection, [{ name: 'lease_show', args: [] }], { phase: 'unlock', timeout: 60 });
+  const [now = '', open = '', ...lease] = (result?.output ?? '').split('\n');
+  const holder = holderOf([now, ...lease].join('\n'));
+  const run = open.replace(/^open /, '');
+  return {
+    ...(lease.length > 1 && holder.left > 0 ? { holder } : {}),
+    ...(/^[0-9a-f]+$/.test(run) ? { open: run } : {}),
+  };
+}
+
+/**
+ * Breaks a lease: its owner is gone. Where the owner lives, it doesn't renew it, nor the deadline of its changes.
+ * @throws LEASE-CHANGED where another run has taken the host meanwhile
+ */
+export async function breakLease(connection: Connection, id: string): Promise<void> {
+  const op = { name: 'lease_break', args: [id] };
+  const [result] = await execute(connection, [op], { phase: 'unlock', timeout: 60 });
+  if (result?.status === 'done') return;
+  throw failure({
+    code: 'LEASE-CHANGED',
+    place: { kind: 'host', host: connection.host, phase: 'unlock' },
+    what: result?.output.trim() || 'the lease could not be broken',
+    next: 'Nothing was done. Look again whose it is.',
+  });
 }
 
 /** The error for a host that another run holds. */

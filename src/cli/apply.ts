@@ -132,7 +132,7 @@ export async function runPlan(
   signal: AbortSignal,
 ): Promise<number> {
   const phase = await output.progress.phase(
-    plan.purpose === 'destroy' ? 'Giving back' : 'Applying',
+    WORDS[plan.purpose].title,
     plan.steps.map((step) => step.id),
   );
   const result = await applyPlan(plan, {
@@ -157,7 +157,8 @@ export async function runPlan(
     },
   }).finally(() => phase.end());
   output.print(resultText(result, output.paint, plan.purpose));
-  output.emit(plan.purpose === 'destroy' ? 'destroyed' : 'applied', {
+  output.emit(WORDS[plan.purpose].event, {
+    run: result.id,
     hosts: result.hosts,
     steps: Object.fromEntries(result.steps),
     interrupted: result.interrupted,
@@ -165,6 +166,12 @@ export async function runPlan(
   output.problems(result.hosts.flatMap((host) => host.problems));
   return exitCode(result);
 }
+
+const WORDS = {
+  apply: { title: 'Applying', event: 'applied' },
+  destroy: { title: 'Giving back', event: 'destroyed' },
+  rollback: { title: 'Taking back', event: 'rolled-back' },
+} as const;
 
 function showEvent(event: ApplyEvent, phase: Phase): void {
   switch (event.type) {

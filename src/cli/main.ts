@@ -108,10 +108,30 @@ const cluster = (): Option => new Option('--cluster <name>', 'which cluster, whe
 const json = (): Option => new Option('--json', 'JSON lines instead of text');
 
 function withHosts(command: Command): Command {
+  return withReach(command).addOption(
+    new Option('--limit <hosts>', 'only these hosts, separated by commas').argParser(list),
+  );
+}
+
+/** What every command that changes hosts takes. */
+function changing(command: Command): Command {
+  return command
+    .option('--yes', 'do not ask')
+    .option('--skip-unreachable', 'leave out hosts that cannot be reached')
+    .addOption(new Option('--step-timeout <seconds>', 'time for one step on a host').argParser(positive).default(600))
+    .addOption(
+      new Option('--confirm-timeout <seconds>', 'a host takes its changes back unless they are confirmed in this time')
+        .argParser(atLeast(10))
+        .default(60),
+    )
+    .option('--no-confirm', 'hosts take nothing back by themselves: a wrong step may strand them')
+    .addOption(new Option('--lock-wait <time>', 'wait for hosts that another run holds, e.g. 5m').argParser(duration));
+}
+
+function withReach(command: Command): Command {
   return command
     .addOption(inventory())
     .addOption(cluster())
-    .addOption(new Option('--limit <hosts>', 'only these hosts, separated by commas').argParser(list))
     .option('--lab', "aim at the inventory's lab in place of its real hosts")
     .addOption(
       new Option('--transport <way>', 'how hosts are reached')
@@ -157,19 +177,9 @@ export function makeProgram(): Command {
       ),
     );
 
-  withHosts(program.command('apply'))
+  changing(withHosts(program.command('apply')))
     .description('bring the hosts to what the inventory describes, or run a saved plan')
     .argument('[planfile]', 'a plan saved by lvsctl plan --out')
-    .option('--yes', 'do not ask')
-    .option('--skip-unreachable', 'leave out hosts that cannot be reached')
-    .addOption(new Option('--step-timeout <seconds>', 'time for one step on a host').argParser(positive).default(600))
-    .addOption(
-      new Option('--confirm-timeout <seconds>', 'a host takes its changes back unless they are confirmed in this time')
-        .argParser(atLeast(10))
-        .default(60),
-    )
-    .option('--no-confirm', 'hosts take nothing back by themselves: a wrong step may strand them')
-    .addOption(new Option('--lock-wait <time>', 'wait for hosts that another run holds, e.g. 5m').argParser(duration))
     .addOption(
       new Option('--serial <hosts>', 'change so many at once: a number, or a share such as 25%').argParser(serial),
     )
@@ -184,19 +194,9 @@ export function makeProgram(): Command {
       }),
     );
 
-  withHosts(program.command('destroy'))
+  changing(withHosts(program.command('destroy')))
     .description('give the hosts back as they were before lvsctl')
-    .option('--yes', 'do not ask')
-    .option('--skip-unreachable', 'leave out hosts that cannot be reached')
     .option('--keep-packages', 'leave what lvsctl installed')
-    .addOption(new Option('--step-timeout <seconds>', 'time for one step on a host').argParser(positive).default(600))
-    .addOption(
-      new Option('--confirm-timeout <seconds>', 'a host takes its changes back unless they are confirmed in this time')
-        .argParser(atLeast(10))
-        .default(60),
-    )
-    .option('--no-confirm', 'hosts take nothing back by themselves: a wrong step may strand them')
-    .addOption(new Option('--lock-wait <time>', 'wait for hosts that another run holds, e.g. 5m').argParser(duration))
     .addOption(
       new Option('--serial <hosts>', 'change so many at once: a number, or a share such as 25%').argParser(serial),
     )
@@ -205,6 +205,43 @@ export function makeProgram(): Command {
     .action(async (options) =>
       act(options, async (output, signal) =>
         (await import('./destroy.ts')).destroyCommand(withInventory(options), output, signal),
+      ),
+    );
+
+  withHosts(program.command('history'))
+    .description('what was done on the hosts, newest first')
+    .argument('[host]', 'one host; all when left out')
+    .action(async (host: string | undefined, options) =>
+      act(options, async (output, signal) =>
+        (await import('./history.ts')).historyCommand(host, withInventory(options), output, signal),
+      ),
+    );
+
+  withHosts(program.command('show'))
+    .description('what a run changed, host by host')
+    .argument('<id>', 'a run, or how its id begins')
+    .action(async (id: string, options) =>
+      act(options, async (output, signal) =>
+        (await import('./history.ts')).showCommand(id, withInventory(options), output, signal),
+      ),
+    );
+
+  changing(withHosts(program.command('rollback')))
+    .description('take back what a run changed')
+    .argument('[id]', 'a run, or how its id begins; the last one when left out')
+    .action(async (id: string | undefined, options) =>
+      act(options, async (output, signal) =>
+        (await import('./rollback.ts')).rollbackCommand(id, withInventory(options), output, signal),
+      ),
+    );
+
+  withReach(program.command('unlock'))
+    .description('break the lease of a run that is gone for good')
+    .argument('<host>')
+    .option('--yes', 'do not ask')
+    .action(async (host: string, options) =>
+      act(options, async (output, signal) =>
+        (await import('./unlock.ts')).unlockCommand(host, withInventory(options), output, signal),
       ),
     );
 

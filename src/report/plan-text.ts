@@ -94,7 +94,11 @@ function hooksText(plan: Plan): string {
   ].join('\n');
 }
 
-function changeText(change: PlannedChange, paint: Paint): string {
+/** One change as a person reads it. */
+export function changeText(
+  change: Pick<PlannedChange, 'key' | 'direction' | 'shown' | 'reason'>,
+  paint: Paint,
+): string {
   const mark = { add: paint.added('+'), change: paint.changed('~'), remove: paint.removed('-') }[change.direction];
   const reason = change.reason === undefined ? '' : paint.faint(`  (${printable(change.reason)})`);
   const [first] = change.shown;

@@ -5,6 +5,7 @@ import type { Veil } from '../host/veil.ts';
 import { heldBy, isRealServer } from '../inventory/derived.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { SeenHost, UnseenHost } from '../plan/build.ts';
+import { isTakeable, parseChanges, parseRun, takenBack } from '../plan/history.ts';
 import { parseManifest, removals, type StagedResource } from '../plan/manifest.ts';
 import type { Facts } from '../platform/facts.ts';
 import { keyOf, refusalsOf } from '../resources/index.ts';
@@ -72,6 +73,23 @@ export function giveBack({ keepPackages }: { keepPackages: boolean }): NonNullab
         ({ resource }) => !(keepPackages && resource.kind === 'package'),
       ),
   });
+}
+
+/** For `SurveyOptions.ask`: what takes back what one run changed on a host. */
+export function takeBack(run: string): NonNullable<SurveyOptions['ask']> {
+  return async () => ({
+    facts: [`run:${run}`],
+    desire: (facts) => {
+      const head = facts.run === undefined ? undefined : parseRun(facts.run);
+      if (facts.run === undefined || head === undefined || !isTakeable(head)) return [];
+      return takenBack(parseChanges(facts.run));
+    },
+  });
+}
+
+/** For `SurveyOptions.ask`: what is told of the runs on a host, or of one of them all. */
+export function readRuns(run?: string): NonNullable<SurveyOptions['ask']> {
+  return async () => ({ facts: [run === undefined ? 'history' : `run:${run}`], desire: () => [] });
 }
 
 /**

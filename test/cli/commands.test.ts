@@ -44,15 +44,25 @@ describe('lvsctl', () => {
     expect(await lvsctl(['--version'])).toEqual({ code: 0, out: packageJson.version, err: '' });
   });
 
-  it.each(['validate', 'plan', 'apply', 'destroy', 'verify', 'lab', 'demo', 'completion'])(
-    'lists %s in its help',
-    async (command) => {
-      const help = await lvsctl(['--help']);
-      expect(help.code).toBe(0);
-      expect(help.out).toMatch(new RegExp(`^ +${command} `, 'mu'));
-      expect((await lvsctl([command, '--help'])).code).toBe(0);
-    },
-  );
+  it.each([
+    'validate',
+    'plan',
+    'apply',
+    'destroy',
+    'history',
+    'show',
+    'rollback',
+    'unlock',
+    'verify',
+    'lab',
+    'demo',
+    'completion',
+  ])('lists %s in its help', async (command) => {
+    const help = await lvsctl(['--help']);
+    expect(help.code).toBe(0);
+    expect(help.out).toMatch(new RegExp(`^ +${command} `, 'mu'));
+    expect((await lvsctl([command, '--help'])).code).toBe(0);
+  });
 
   it('corrects a misspelt command', async () => {
     const run = await lvsctl(['vaildate']);

@@ -1,0 +1,119 @@
+import { failure, LvsctlError, type Problem } from '../errors/index.ts';
+import { type HostRun, type PastChange, parseChanges, parseRun } from '../plan/history.ts';
+import { chooseHosts, readRuns, survey } from '../survey/survey.ts';
+import type { Aim, HostOptions } from './context.ts';
+import type { Output } from './output.ts';
+import { secrecyOf } from './veil.ts';
+
+/** A run, as all hosts that took part in it tell. */
+export interface Run {
+  id: string;
+  /** By host, in the inventory's order. */
+  hosts: Map<string, HostRun>;
+}
+
+/** What one run changed on a host. */
+export interface RunOnHost {
+  run: HostRun;
+  changes: PastChange[];
+}
+
+interface Reading<T> {
+  found: T;
+  /** Of hosts that could not be read. */
+  problems: readonly Problem[];
+}
+
+/** Reads the history of hosts: their runs, newest first. */
+export async function readHistory(
+  aim: Aim,
+  options: HostOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<Reading<Run[]>> {
+  const { seen, unseen } = await read(aim, options, output, signal);
+  const runs = new Map<string, Run>();
+  for (const { host, facts } of seen) {
+    for (const one of (facts.history ?? []).flatMap((past) => parseRun(past) ?? [])) {
+      const run = runs.get(one.id) ?? { id: one.id, hosts: new Map() };
+      run.hosts.set(host.name, one);
+      runs.set(one.id, run);
+    }
+  }
+  // Each host's order is sure; across hosts it is that of the operators' clocks.
+  const found = [...runs.values()].sort((a, b) => (headOf(a).when < headOf(b).when ? 1 : -1));
+  return { found, problems: unseen.flatMap(({ problems }) => problems) };
+}
+
+/** Reads what one run changed, by host. */
+export async function readRun(
+  aim: Aim,
+  options: HostOptions,
+  output: Output,
+  { id, signal }: { id: string; signal: AbortSignal },
+): Promise<Reading<Map<string, RunOnHost>>> {
+  const { seen, unseen } = await read(aim, options, output, signal, id);
+  const found = new Map<string, RunOnHost>();
+  for (const { host, facts } of seen) {
+    const run = facts.run === undefined ? undefined : parseRun(facts.run);
+    if (facts.run !== undefined && run !== undefined) found.set(host.name, { run, changes: parseChanges(facts.run) });
+  }
+  return { found, problems: unseen.flatMap(({ problems }) => problems) };
+}
+
+async function read(aim: Aim, options: HostOptions, output: Output, signal: AbortSignal, id?: string) {
+  const hosts = chooseHosts(aim.cluster, options.limit);
+  const names = hosts.map((host) => host.name);
+  const phase = await output.progress.phase('Reading the history of hosts', names);
+  return survey(aim.cluster, hosts, {
+    transport: aim.transport,
+    veil: secrecyOf(aim.cluster, false).veil,
+    parallel: options.parallel,
+    timeout: options.timeout,
+    keep: false,
+    ask: readRuns(id),
+    signal,
+    onEvent: (event) => {
+      switch (event.type) {
+        case 'reading':
+          return phase.update(event.host, 'reading');
+        case 'read':
+          return phase.done(event.host, 'read');
+        case 'unread':
+          return phase.failed(event.host, `not read: ${event.problems.map(({ code }) => code).join(', ')}`);
+      }
+    },
+  }).finally(() => phase.end());
+}
+
+/** What all hosts tell alike. */
+export function headOf({ hosts, id }: Run): HostRun {
+  const [head] = hosts.values();
+  if (head === undefined) throw new Error(`run ${id} without a host`);
+  return head;
+}
+
+/**
+ * The run that an operator names, by the beginning of its id.
+ * @throws RUN-UNKNOWN, RUN-AMBIGUOUS; where hosts could not be read, their problems with it
+ */
+export function chooseRun(said: string, { found, problems }: Reading<Run[]>): Run {
+  const [run, other] = found.filter(({ id }) => id.startsWith(said.toLowerCase()));
+  if (run !== undefined && other === undefined) return run;
+  const problem: Problem =
+    run === undefined
+      ? {
+          code: 'RUN-UNKNOWN',
+          place: { kind: 'none' },
+          what: `no host tells of a run ${said}`,
+          next: 'lvsctl history lists those that hosts keep, the last 20 of each.',
+        }
+      : {
+          code: 'RUN-AMBIGUOUS',
+          place: { kind: 'none' },
+          what: `several runs begin with ${said}: ${found.flatMap(({ id }) => (id.startsWith(said) ? [id] : [])).join(', ')}`,
+          next: 'Say more of it.',
+        };
+  if (problems.length > 0) throw new LvsctlError([...problems, problem]);
+  throw failure(problem);
+}
