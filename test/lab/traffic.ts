@@ -354,7 +354,13 @@ export async function capture(lab: Lab, host: string, device: string, filter: st
     'listening on',
     'INT',
   );
-  return { stop: async () => (await running.stop()).split('\n').filter((line) => line !== '') };
+  return {
+    stop: async () => {
+      // What came last is still on its way to the program where the machine is busy.
+      await lab.run(host, ['sleep', '1']);
+      return (await running.stop()).split('\n').filter((line) => line !== '');
+    },
+  };
 }
 
 /** The MACs that answered ARP requests for an address, from the lines of a capture. Pure. */
