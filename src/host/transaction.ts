@@ -65,18 +65,18 @@ guard_start() {
 
 # tx_open ID SECONDS PATH...: the input is the operations that take the changes back.
 op_tx_open() {
-  if [ -e "$tx/confirmed" ]; then tx_stand; fi
+  tx_wait
   if [ -e "$tx" ]; then echo 'changes of another run are open here'; return 1; fi
   id=$1
   seconds=$2
   shift 2
   own_folder || return 1
   rm -rf "$tx.new" "$tx.old"
-  old=$(umask)
+  mask=$(umask)
   umask 077
   mkdir -p "$tx.new/files" && take "$tx.new/revert" && tx_keep "$@"
   status=$?
-  umask "$old"
+  umask "$mask"
   [ "$status" -eq 0 ] || { rm -rf "$tx.new"; return 1; }
   printf '%s\n' "$id" >"$tx.new/id" && : >"$tx.new/armed" && tx_until "$seconds" "$tx.new" &&
     sync && mv -T "$tx.new" "$tx" && on_disk "$R/var/lib/lvsctl" && settle_arm && guard_start "$id" && tx_hold "$id" &&
@@ -136,7 +136,7 @@ op_tx_file() {
 # tx_claim confirmed|reverting: only one can have the token.
 tx_claim() {
   mv -T "$tx/armed" "$tx/$1" 2>/dev/null || return 1
-  [ "$1" = confirmed ] || printf '%s\n' $$ >"$tx/reverter"
+  printf '%s\n' $$ >"$tx/claimer"
   on_disk "$tx"
 }
 
@@ -157,6 +157,7 @@ tx_end() {
 
 # The changes stand; which ones is noted, for an answer that is lost on its way. What they put aside goes.
 tx_stand() {
+  printf '%s\n' $$ >"$tx/claimer"
   if [ -e "$tx/aside" ]; then
     while IFS= read -r path; do
       rm -rf "$R\${path%/*}/.lvsctl-aside.\${path##*/}"
@@ -186,14 +187,17 @@ op_tx_revert() {
   op_tx_status "$1"
 }
 
-# Another one is taking back: its end is waited for, or its work done where it is gone. Of several that wait, one takes
+# Another one has the token: its end is waited for, or its work done where it is gone. Of several that wait, one takes
 # the place of each that is gone.
 tx_wait() {
   waited=0
-  while [ -e "$tx/reverting" ] && [ "$waited" -lt 300 ]; do
-    if line_of "$tx/reverter" && tx_lives "$line"; then :
-    elif [ -n "$line" ] || [ "$waited" -gt 5 ]; then
-      if mkdir "$tx/over.$line" 2>/dev/null; then tx_back 'the one that took it back was ended'; fi
+  while [ -e "$tx/reverting" ] || [ -e "$tx/confirmed" ]; do
+    [ "$waited" -lt 300 ] || return 0
+    if line_of "$tx/claimer" && tx_lives "$line"; then :
+    elif [ -z "$line" ] && [ "$waited" -lt 5 ]; then :
+    elif ! mkdir "$tx/over.$line" 2>/dev/null; then :
+    elif [ -e "$tx/confirmed" ]; then tx_stand
+    else tx_back 'the one that took it back was ended'
     fi
     waited=$((waited + 1))
     sleep 1
@@ -205,7 +209,6 @@ tx_wait() {
 op_tx_settle() {
   rm -rf "$tx.new" "$tx.old"
   [ -d "$tx" ] || return 0
-  if [ -e "$tx/confirmed" ]; then tx_stand; return 0; fi
   if tx_claim reverting; then tx_back 'another run began before it was confirmed'; else tx_wait; fi
   [ ! -e "$tx" ]
 }
@@ -227,7 +230,7 @@ op_tx_status() {
 
 # tx_back REASON: with the token in hand.
 tx_back() {
-  printf '%s\n' $$ >"$tx/reverter"
+  printf '%s\n' $$ >"$tx/claimer"
   if line_of "$tx/session" && [ "$line" != $$ ] && tx_lives "$line"; then kill -9 "$line"; fi
   tx_undo >"$tx/log" 2>&1
   sync
@@ -282,7 +285,7 @@ main_guard() {
     fi
     sleep 1
   done
-  # Who takes it back may be cut off in the middle.
+  # Who has the token may be cut off in the middle.
   tx_wait
   exit 0
 }

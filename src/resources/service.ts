@@ -148,7 +148,7 @@ op_service_release() {
 op_service_back() {
   loaded=$R/run/lvsctl/loaded/$1
   if ! systemctl --quiet is-active "$1"; then op_service_start "$1" "$2" || return 1
-  elif [ "$4" = kept ] && [ -e "$loaded" ] && sha256sum -c "$loaded" >/dev/null 2>&1; then return 0
+  elif [ "$4" = kept ] && [ -e "$loaded" ] && (cd "$R/" && sha256sum -c "$loaded" >/dev/null 2>&1); then return 0
   elif [ "$4" = none ] && [ ! -e "$loaded" ]; then return 0
   elif [ "$3" = reload ]; then op_service_reload "$1" "$2" || return 1
   else op_service_restart "$1" "$2" || return 1
