@@ -208,7 +208,8 @@ function noteFor(text: string, kept: (text: string) => string, written: (text: s
   const real = list.map((change: unknown) => {
     if (!isRecord(change)) return change;
     const { before, wrote, ...rest } = change;
-    return { ...through(rest, written), before: through(before, kept), wrote: through(wrote, written) };
+    const names = isRecord(before) && typeof before.sha256 === 'string';
+    return { ...through(rest, written), before: through(before, names ? kept : written), wrote: through(wrote, written) };
   });
   return `${id}\n${head}\n${JSON.stringify(real)}\n`;
 }
