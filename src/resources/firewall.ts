@@ -78,10 +78,33 @@ export const firewallKind: Kind<FirewallResource, Observed> = {
     'firewall_iptables',
     'firewall_firewalld',
     'firewall_tidy',
+    'firewall_modules',
     'firewall_nftables_jump',
     'firewall_iptables_jump',
   ],
   shell: sh`
+# Modules that came with our rules go when these are gone, those that something uses or that were there before aside. The
+# module of a table counts as unused whatever rules are in it: only where there are none does it go.
+op_firewall_modules() {
+  [ -r "$R/var/lib/lvsctl/modules" ] && [ -r "$R/proc/modules" ] || return 0
+  moved=1
+  while [ -n "$moved" ]; do
+    moved=
+    unused=$(sed -n 's/^\(\(nf_\|nft_\|xt_\|ipt_\|ip6t_\|iptable_\|ip6table_\|ip_tables\|ip6_tables\|x_tables\|bpfilter\)[^ ]*\) [0-9]* 0 .*/\1/p' "$R/proc/modules")
+    for module in $unused; do
+      if grep -qxF "$module" "$R/var/lib/lvsctl/modules"; then continue; fi
+      case $module in
+        iptable_*) rules=$(iptables_of legacy 4 -save -t "\${module#iptable_}" 2>&1 | grep -v '^[#*:]\|^COMMIT') ;;
+        ip6table_*) rules=$(iptables_of legacy 6 -save -t "\${module#ip6table_}" 2>&1 | grep -v '^[#*:]\|^COMMIT') ;;
+        nf_tables) rules=$(nft list ruleset 2>&1) ;;
+        *) rules= ;;
+      esac
+      if [ -z "$rules" ] && rmmod "$module" 2>/dev/null; then moved=1; fi
+    done
+  done
+  return 0
+}
+
 # firewalld_call OBJECT INTERFACE METHOD SIGNATURE ARGUMENTS...: of the first two only what follows the common beginning.
 firewalld_call() {
   object=/org/fedoraproject/FirewallD1$1
@@ -182,6 +205,7 @@ observe_firewall() {
 
 # The whole script is one transaction: the kernel takes all of it or nothing (nft(8), -f).
 op_firewall_nftables() {
+  note_modules
   mkdir -p "$R/run/lvsctl" && take "$R/run/lvsctl/firewall" || return 1
   nft -f "$R/run/lvsctl/firewall"
   status=$?
@@ -210,6 +234,7 @@ op_firewall_iptables_jump() {
 
 # firewall_iptables VARIANT FAMILY: each table is one transaction; all are tried first.
 op_firewall_iptables() {
+  note_modules
   mkdir -p "$R/run/lvsctl" && take "$R/run/lvsctl/firewall" || return 1
   iptables_of "$1" "$2" -restore -w --noflush --test "$R/run/lvsctl/firewall" \
     && iptables_of "$1" "$2" -restore -w --noflush "$R/run/lvsctl/firewall"
@@ -420,17 +445,21 @@ function groupOf(place: FirewallPlace): (line: string) => string {
 }
 
 function opsBetween({ place }: FirewallResource, from: Observed, to: readonly string[]): Op[] {
+  const modules: Op[] = to.length === 0 ? [{ name: 'firewall_modules', args: [] }] : [];
   switch (place.backend) {
     case 'nftables': {
       const input = nftScript(to, { lines: from.rules, jumps: from.jumps ?? [] });
-      return [{ name: 'firewall_nftables', args: [], input }];
+      return [{ name: 'firewall_nftables', args: [], input }, ...modules];
     }
     case 'iptables':
-      return iptablesScripts(to, from.rules).map(({ family, script }) => ({
-        name: 'firewall_iptables',
-        args: [place.variant, String(family)],
-        input: script,
-      }));
+      return [
+        ...iptablesScripts(to, from.rules).map(({ family, script }) => ({
+          name: 'firewall_iptables',
+          args: [place.variant, String(family)],
+          input: script,
+        })),
+        ...modules,
+      ];
     case 'firewalld': {
       const ops = (verb: 'add' | 'remove', lines: readonly string[]): Op[] =>
         lines.map((line) => ({ name: 'firewall_firewalld', args: firewalldArgs(verb, line) }));

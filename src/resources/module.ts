@@ -55,12 +55,16 @@ observe_module() {
 }
 
 # Which modules a host had before lvsctl loaded any: others come along as dependencies, and go with theirs.
-op_module_load() {
+note_modules() {
   if [ -r "$R/proc/modules" ] && [ ! -e "$R/var/lib/lvsctl/modules" ] && own_folder; then
     text=
     while IFS=' ' read -r line rest; do text=$text$line$nl; done <"$R/proc/modules"
     printf '%s' "$text" >"$R/var/lib/lvsctl/modules"
   fi
+}
+
+op_module_load() {
+  note_modules
   modprobe -- "$1"
 }
 

@@ -140,6 +140,8 @@ add rule inet filter lvsctl_input tcp dport 81 accept
 flush chain inet filter lvsctl_input
 delete chain inet filter lvsctl_input
 `,
+      // firewall_modules, which takes none.
+      undefined,
     ]);
   });
 
@@ -168,6 +170,7 @@ COMMIT
 -X LVSCTL-MARK
 COMMIT
 `,
+      undefined,
     ]);
   });
 
