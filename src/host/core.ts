@@ -204,10 +204,20 @@ unfold() {
   dir=\${1%/*}
   [ -e "$R/var/lib/lvsctl/folders" ] || return 0
   while [ -n "$dir" ] && grep -qxF "$dir" "$R/var/lib/lvsctl/folders"; do
-    rmdir "$R$dir" 2>/dev/null || return 0
+    if [ -d "$R$dir" ]; then rmdir "$R$dir" 2>/dev/null || return 0; fi
     dir=\${dir%/*}
   done
   return 0
+}
+
+# unstage FOLDER: what processes of ours that are gone had staged there goes.
+unstage() {
+  set +f
+  for staged in "$R$1"/.lvsctl.*; do
+    [ -e "$staged" ] || [ -L "$staged" ] || continue
+    tx_lives "\${staged##*.}" || rm -rf "$staged"
+  done
+  set -f
 }
 
 # place PATH: there is a folder for it, and "staged" is a name in there to be renamed to PATH.
@@ -216,11 +226,7 @@ place() {
   dir=\${1%/*}
   make_folder "$dir" || return 1
   if [ -d "$R$1" ] && [ ! -L "$R$1" ]; then echo "$1 is a directory"; return 1; fi
-  set +f
-  for staged in "$R$dir"/.lvsctl.*; do
-    [ -e "$staged" ] && ! kill -0 "\${staged##*.}" 2>/dev/null && rm -f "$staged"
-  done
-  set -f
+  unstage "$dir"
   staged=$R$dir/.lvsctl.$$
 }
 

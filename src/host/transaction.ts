@@ -79,7 +79,7 @@ op_tx_open() {
   umask "$mask"
   [ "$status" -eq 0 ] || { rm -rf "$tx.new"; return 1; }
   printf '%s\n' "$id" >"$tx.new/id" && : >"$tx.new/armed" && tx_until "$seconds" "$tx.new" &&
-    sync && mv -T "$tx.new" "$tx" && on_disk "$R/var/lib/lvsctl" && settle_arm && guard_start "$id" && tx_hold "$id" &&
+    sync && mv -T "$tx.new" "$tx" && on_disk "$R/var/lib/lvsctl" && guard_start "$id" && settle_arm && tx_hold "$id" &&
     return 0
   echo 'nothing can be armed here: no change is made that could not be taken back'
   rm -rf "$tx.new"
@@ -130,6 +130,7 @@ op_tx_file() {
     rm -f "$staged"
     return 1
   fi
+  unstage "\${1%/*}"
   rm -f "$R$1" && unfold "$1"
 }
 
@@ -145,14 +146,16 @@ tx_lives() {
   kill -0 "$1" 2>/dev/null && grep -q lvsctl "/proc/$1/cmdline" 2>/dev/null
 }
 
-# Nothing is open any more.
+# Nothing is open any more. Until then the guard stays: it follows whoever is cut off in the middle of this.
 tx_end() {
   [ ! -e "$tx/wants" ] || wants=1
-  if line_of "$tx/guard" && [ "$line" != $$ ]; then kill "$line" 2>/dev/null; fi
+  line_of "$tx/guard"
   rm -f "$R$settle_link" "$R$settle_unit"
   [ -z "\${wants-}" ] || rmdir "$R\${settle_link%/*}" 2>/dev/null
   rm -rf "$tx.old"
-  mv -T "$tx" "$tx.old" && rm -rf "$tx.old"
+  mv -T "$tx" "$tx.old" || return 1
+  if [ -n "$line" ] && [ "$line" != $$ ]; then kill "$line" 2>/dev/null; fi
+  rm -rf "$tx.old"
 }
 
 # The changes stand; which ones is noted, for an answer that is lost on its way. What they put aside goes.

@@ -51,11 +51,7 @@ observe_archive() {
 op_archive_put() {
   dir=\${1%/*}
   make_folder "$dir" || return 1
-  set +f
-  for staged in "$R$dir"/.lvsctl.*; do
-    [ -e "$staged" ] && ! kill -0 "\${staged##*.}" 2>/dev/null && rm -rf "$staged"
-  done
-  set -f
+  unstage "$dir"
   staged=$R$dir/.lvsctl.$$
   mkdir -p "$staged/tree" && chmod 0700 "$staged" && take "$staged/archive" && unpack "$1" "$2"
   result=$?
@@ -106,14 +102,16 @@ put_aside() {
 # archive_back PATH: what was put aside stands there again.
 op_archive_back() {
   aside=$R\${1%/*}/.lvsctl-aside.\${1##*/}
+  unstage "\${1%/*}"
   if [ -e "$aside" ] || [ -L "$aside" ]; then rm -rf "$R$1" && mv -T "$aside" "$R$1"; fi
 }
 
 # archive_remove PATH: by one rename first, so that no half of it stays in its place.
 op_archive_remove() {
   if [ -e "$tx/armed" ]; then put_aside "$1"; return; fi
-  if [ ! -e "$R$1" ] && [ ! -L "$R$1" ]; then unfold "$1"; return; fi
   dir=\${1%/*}
+  unstage "$dir"
+  if [ ! -e "$R$1" ] && [ ! -L "$R$1" ]; then unfold "$1"; return; fi
   staged=$R$dir/.lvsctl.$$
   mkdir "$staged" && mv -fT "$R$1" "$staged/old" && rm -rf "$staged" && unfold "$1"
 }
