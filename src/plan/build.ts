@@ -158,16 +158,25 @@ function changesOf(seen: SeenHost, purpose: Plan['purpose'], warnings: Warning[]
     }
     for (const text of noticesOf(resource, state)) warnings.push({ host, key, text });
     for (const change of changes) {
-      const direction = leaving ? 'remove' : change.direction;
+      const direction = directionOf(change, { leaving, undoes });
       // What goes away does so at the stage at which it came: a VIP, though its interface stays, before the rules.
       const own = direction === 'remove' && undoes === undefined ? (entry?.stage ?? stage) : stage;
-      const at = stageOf(resource, { direction }, own);
+      const at = undoes === undefined ? stageOf(resource, { direction }, own) : stage;
       const late = idle === true && entry !== undefined;
       const shown = undoes === undefined ? change.shown : shownBack(undoes.shown, change.shown);
       staged.push({ host, stage: at, change: { ...change, shown, direction, resource }, ...(late ? { late } : {}) });
     }
   }
   return staged;
+}
+
+/** What brings back something that was taken away is additive, whatever its kind says of giving back. */
+function directionOf(
+  { direction }: Change,
+  { leaving, undoes }: { [K in 'leaving' | 'undoes']: StagedResource[K] | undefined },
+) {
+  if (leaving) return 'remove';
+  return undoes?.half === 'remove' && direction === 'remove' ? 'change' : direction;
 }
 
 /** A host's changes taken back: the last one first; programs take up their earlier files when all of them are there. */

@@ -37,6 +37,8 @@ export interface PastChange extends Recorded<Resource> {
   key: string;
   stage: Stage;
   direction: PlannedChange['direction'];
+  /** The half of the order in which it happened; `both`: it came in one and let go in the other. */
+  half: 'add' | 'remove' | 'both';
   /** For people; without what is too long to be kept. */
   shown: Shown[];
 }
@@ -60,13 +62,19 @@ export function pastChanges(plan: Plan, host: string): PastChange[] {
           key: change.key,
           stage: step.stage,
           direction: change.direction,
+          half: step.direction,
           resource: recordOf(change.resource),
           before: change.was ?? change.before,
           wrote: [change.after],
           shown,
         });
       } else {
-        past.set(change.key, { ...first, wrote: [...first.wrote, change.after], shown: [...first.shown, ...shown] });
+        past.set(change.key, {
+          ...first,
+          half: first.half === step.direction ? first.half : 'both',
+          wrote: [...first.wrote, change.after],
+          shown: [...first.shown, ...shown],
+        });
       }
     }
   }
@@ -112,7 +120,7 @@ function changeOf(value: unknown): PastChange | undefined {
   if (stage === undefined || typeof resource.kind !== 'string' || !(resource.kind in kinds)) return undefined;
   if (direction !== 'add' && direction !== 'change' && direction !== 'remove') return undefined;
   return {
-    ...{ key, stage, direction, before },
+    ...{ key, stage, direction, before, half: value.half === 'remove' || value.half === 'both' ? value.half : 'add' },
     resource: resource as unknown as Resource,
     wrote: Array.isArray(wrote) ? wrote : [],
     shown: Array.isArray(shown) ? (shown as Shown[]) : [],
@@ -126,20 +134,20 @@ export function isTakeable({ end, purpose }: HostRun): boolean {
 
 /**
  * What takes a run's changes back, the other way round: what it took away comes again in the additive half of the
- * order, what it brought or changed goes back in the subtractive half. Pure.
+ * order, what it brought or changed goes back in the subtractive half, the last one first. Pure.
  */
 export function takenBack(changes: readonly PastChange[]): StagedResource[] {
   const given = changes.flatMap((undoes): StagedResource[] => {
     const resource = backOf(undoes);
     if (resource === undefined || !('kind' in resource)) return [];
-    const { stage, direction } = undoes;
-    return [{ stage, resource, undoes, ...(direction === 'remove' ? {} : { leaving: true }) }];
+    return [{ stage: undoes.stage, resource, undoes, ...(undoes.half === 'add' ? { leaving: true } : {}) }];
   });
-  const order = Object.keys(kinds).reverse();
-  const rank = ({ resource }: StagedResource): number =>
-    isLate(resource) ? order.length : order.indexOf(resource.kind);
-  const leaving = given.filter((one) => one.leaving === true).sort((a, b) => rank(a) - rank(b));
-  return [...leaving, ...given.filter((one) => one.leaving !== true)];
+  // Programs take up their earlier files when these are there.
+  const late = ({ resource }: StagedResource) => isLate(resource);
+  // What comes in one half and lets go in the other comes first, for what stands on it.
+  const both = ({ undoes }: StagedResource) => undoes?.half === 'both';
+  const early = given.toReversed().filter((one) => !late(one));
+  return [...early.filter(both), ...early.filter((one) => !both(one)), ...given.filter(late)];
 }
 
 /** What a run changed and no rollback takes back, with the reason. Pure. */

@@ -20,7 +20,7 @@ export interface StagedResource {
   /** Needed, and not lvsctl's matter there: looked at, warned of, never changed nor recorded. */
   foreign?: boolean;
   /** It takes back one change of an earlier run. */
-  undoes?: Recorded<Resource> & { shown: Shown[] };
+  undoes?: Recorded<Resource> & { shown: Shown[]; half: 'add' | 'remove' | 'both' };
   /** Nothing of the cluster needs it as it shall be; something may still need it as it was, until it is let go. */
   idle?: boolean;
 }

@@ -43,6 +43,27 @@ return_link() {
   return 0
 }
 
+# connection_hold DEVICE CIDR...: host addresses of a profile that comes back are there before others go; it owns them then.
+op_connection_hold() {
+  device=$1
+  shift
+  live=$(ip -o addr show dev "$device") || return 1
+  for want; do
+    case $live in
+      *" $want "*) ;;
+      *) ip addr add "$want" dev "$device" || return 1 ;;
+    esac
+  done
+}
+
+# connection_let_go DEVICE CIDR...
+op_connection_let_go() {
+  device=$1
+  shift
+  for want; do ip addr del "$want" dev "$device" 2>/dev/null; done
+  return 0
+}
+
 # connection_return DEVICE UUID|- FILE SHA256|tx|- OWNER GROUP MODE OTHERFILE SHA256|tx|- OWNER GROUP MODE +CIDR... -CIDR...
 # tx: as the open transaction kept it.
 # Seen with NetworkManager 1.42.4: loading the path of a file that is gone forgets its profile; lo becomes its own
@@ -120,6 +141,19 @@ export function undoConnection({ resource, before }: Recorded<ConnectionResource
   return isBefore(before) ? { ...resource, returned: before } : undefined;
 }
 
+/** The same for one change: what it brought may be an earlier profile's. */
+export function backConnection({ resource, before }: Recorded<ConnectionResource>): ConnectionResource | undefined {
+  if (!isBefore(before)) return undefined;
+  const addresses = [...new Set([...resource.addresses, ...(resource.returned?.addresses ?? [])])];
+  return { ...resource, addresses, returned: before, stepwise: true };
+}
+
+/** Addresses that come back before others go: host addresses, which bring no route along. */
+function heldAddresses({ stepwise, returned }: ConnectionResource, missing: readonly string[]): string[] {
+  if (stepwise !== true || returned === undefined) return [];
+  return missing.filter((address) => address.endsWith('/32') || address.endsWith('/128'));
+}
+
 /** Copies of the keyfiles that were there; what NetworkManager made for itself it makes again. */
 export function keptConnection({ profile }: ConnectionResource, before: unknown): Kept[] {
   if (!isBefore(before)) return [];
@@ -167,8 +201,28 @@ export function returning(
   ];
   const other =
     before.other === null ? ['-', ...putArgs({ type: 'absent' })] : [before.other.path, ...putArgs(before.other.file)];
+  const held = surplus.length > 0 ? heldAddresses(resource, missing) : [];
+  const observed = { file: expected(file), missing, surplus, pending };
+  const between = { ...observed, missing: missing.filter((address) => !held.includes(address)) };
+  const was = state.was === undefined ? {} : { was: state.was };
+  const holding: Change[] =
+    held.length === 0
+      ? []
+      : [
+          {
+            key: keyOf(resource),
+            kind: 'connection',
+            direction: 'add',
+            shown: held.map((address) => ({ as: 'value', name: `address on ${device}`, before: null, after: address })),
+            ops: [{ name: 'connection_hold', args: [device, ...held] }],
+            before: observed,
+            ...was,
+            after: between,
+          },
+        ];
   const gone = before.file.type === 'absent' && before.other === null;
   return [
+    ...holding,
     {
       key: keyOf(resource),
       kind: 'connection',
@@ -184,7 +238,7 @@ export function returning(
           before: address,
           after: null,
         })),
-        ...missing.map((address) => ({
+        ...between.missing.map((address) => ({
           as: 'value' as const,
           name: `address on ${device}`,
           before: null,
@@ -197,16 +251,19 @@ export function returning(
           args: [device, before.active ?? '-', profile.file, ...putArgs(before.file), ...other, ...target],
         },
       ],
-      before: { file: expected(file), missing, surplus, pending },
-      ...(state.was === undefined ? {} : { was: state.was }),
+      before: between,
+      ...was,
       after,
     },
   ];
 }
 
 /** The files come from the transaction's own copies. */
-export function revertConnection({ was }: Change, { device, profile, addresses, returned }: ConnectionResource): Taken {
-  if (!isBefore(was)) return { ops: [] };
+export function revertConnection({ was, ops }: Change, resource: ConnectionResource): Taken {
+  const { device, profile, addresses, returned } = resource;
+  // What is held goes with the rest of what comes back, which is taken back first.
+  if (!isBefore(was) || ops.some(({ name }) => name === 'connection_hold')) return { ops: [] };
+  const held = heldAddresses(resource, returned?.addresses ?? []).filter((one) => !was.addresses.includes(one));
   const brought = [...new Set([...addresses, ...(returned?.addresses ?? [])])];
   const target = [
     ...was.addresses.map((address) => `+${address}`),
@@ -219,6 +276,7 @@ export function revertConnection({ was }: Change, { device, profile, addresses, 
   const note = returned === undefined ? [] : [`/var/lib/lvsctl/links/${device}`];
   return {
     ops: [
+      ...(held.length === 0 ? [] : [{ name: 'connection_let_go', args: [device, ...held] }]),
       ...note.map((path) => ({ name: 'tx_file', args: [path] })),
       { name: 'connection_return', args: [device, was.active ?? '-', profile.file, ...copy, ...other, ...target] },
     ],

@@ -1,5 +1,6 @@
 import type { Facts } from '../platform/facts.ts';
 import {
+  backConnection,
   CONNECTION_RETURN,
   type ConnectionBefore,
   connectionBefore,
@@ -36,6 +37,8 @@ export interface ConnectionResource {
   routes: string[];
   /** Given back: what the device had before lvsctl. */
   returned?: ConnectionBefore;
+  /** Given back in two steps, where some addresses come and others go. */
+  stepwise?: true;
 }
 
 /** A profile's keyfile and what is live of it. */
@@ -63,7 +66,7 @@ export interface ConnectionState {
 /** NetworkManager profiles. Activation keeps addresses that others (keepalived) put on the device. */
 export const connectionKind: Kind<ConnectionResource, ConnectionState> = {
   kind: 'connection',
-  ops: ['connection_put', 'connection_activate', 'connection_return'],
+  ops: ['connection_put', 'connection_activate', 'connection_return', 'connection_hold', 'connection_let_go'],
   shell: `${sh`
 observe_connection() {
   for device in $asked; do
@@ -231,6 +234,7 @@ op_connection_activate() {
 }
 `}${CONNECTION_RETURN}`,
   undo: undoConnection,
+  back: backConnection,
   theirs: theirConnection,
   revert: revertConnection,
   keep: keptConnection,

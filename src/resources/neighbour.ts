@@ -40,6 +40,12 @@ op_neighbour_gone() {
     return typeof before.mac === 'string' ? { ...resource, mac: before.mac } : { ...resource, state: 'absent' };
   },
   revert: (_, { device, address }, state) => ({ ops: [opOf(device, address, state?.mac ?? null)] }),
+  back: ({ resource, before }) => {
+    if (typeof before !== 'object' || before === null || !('mac' in before)) return undefined;
+    return typeof before.mac === 'string'
+      ? { ...resource, mac: before.mac, state: 'present' }
+      : { ...resource, state: 'absent' };
+  },
   ask: (resource) => [keyOf(resource)],
   parse({ text }, asked) {
     const entries = text.split('\n').map((line) => line.trim().split(/\s+/));

@@ -57,6 +57,7 @@ const note = (id: string, text = ''): Op => ({
       key: 'file /etc/one',
       stage: 'web',
       direction: 'add',
+      half: 'add',
       resource: { kind: 'file', path: '/etc/one', state: 'absent' },
       before: { text },
       wrote: [],

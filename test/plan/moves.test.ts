@@ -194,4 +194,30 @@ describe('a cluster that becomes another', () => {
       { numRuns: process.env.LVSCTL_TEST_ALL === undefined ? 30 : 300 },
     );
   });
+
+  it('becomes the first one again by a rollback, and the second by a rollback of that', { timeout: 600_000 }, () => {
+    fc.assert(
+      fc.property(described, described, choices, (first, second, stream) => {
+        const [a, b] = [clusterFrom(first), clusterFrom(second)];
+        fc.pre(a !== undefined && b !== undefined);
+        if (a === undefined || b === undefined) return;
+        const world = untouched(a);
+        const choose = (ready: number) => (stream.next().value ?? 0) % ready;
+        const walk = (plan: ReturnType<typeof planned>, what: string) => {
+          const staying = crossing(first, second);
+          runPlan(world, plan, choose, (step) => expect(wrong(world, staying), `${what}, ${step}`).toEqual([]));
+          return plan;
+        };
+        walk(planned(a, world), 'first');
+        const moved = walk(planned(b, world), 'second');
+        const back = walk(planned(b, world, 'rollback', moved), 'rollback');
+        expect([...back.warnings, ...planned(a, world).steps], 'after the rollback').toEqual([]);
+        const again = walk(planned(b, world, 'rollback', back), 'rollback of the rollback');
+        expect([...again.warnings, ...planned(b, world).steps], 'after the rollback of it').toEqual([]);
+        walk(planned(b, world, 'destroy'), 'destroy');
+        expect([...world.values()].flatMap(({ table }) => [...table.keys()])).toEqual([]);
+      }),
+      { numRuns: process.env.LVSCTL_TEST_ALL === undefined ? 30 : 300 },
+    );
+  });
 });

@@ -1,5 +1,6 @@
 import type { Cluster, Host } from '../../src/inventory/model.ts';
 import { buildPlan, type SeenHost } from '../../src/plan/build.ts';
+import { parseChanges, pastChanges, takenBack } from '../../src/plan/history.ts';
 import { parseManifest, removals, type StagedResource } from '../../src/plan/manifest.ts';
 import type { Plan, PlannedChange, Step } from '../../src/plan/plan.ts';
 import type { Facts } from '../../src/platform/facts.ts';
@@ -96,13 +97,21 @@ function tableKey(name: string): string {
   return keyOf({ kind: 'ipvs', protocol: 'tcp', address, port: Number(port), state: 'absent' });
 }
 
-/** The plan that brings the world to what an inventory says, or gives it back. */
-export function planned(cluster: Cluster, world: World, purpose: Plan['purpose'] = 'apply'): Plan {
+/**
+ * The plan that brings the world to what an inventory says, or gives it back.
+ * @param past for a rollback: the plan that is taken back
+ */
+export function planned(cluster: Cluster, world: World, purpose: Plan['purpose'] = 'apply', past?: Plan): Plan {
   const peers = new Map([...world].map(([name, { facts }]) => [name, facts]));
   const seen = cluster.hosts.flatMap((host): SeenHost[] => {
     const at = world.get(host.name);
     if (at === undefined) return [];
-    const desired = purpose === 'destroy' ? removals(manifestOf(at), [], 'destroy') : asked(cluster, at, host, peers);
+    const desired =
+      past !== undefined
+        ? takenBack(kept(past, host.name))
+        : purpose === 'destroy'
+          ? removals(manifestOf(at), [], 'destroy')
+          : asked(cluster, at, host, peers);
     const states = new Map(desired.map(({ resource }) => [keyOf(resource), stateOf(at, resource)]));
     return [{ host, facts: at.facts, desired, states }];
   });
@@ -116,6 +125,11 @@ function asked(cluster: Cluster, at: WorldHost, host: Host, peers: ReadonlyMap<s
   const given = removals(manifestOf(at), own);
   const keys = new Set(given.map(({ resource }) => keyOf(resource)));
   return [...own, ...wanted.filter(({ fallback, resource }) => fallback && !keys.has(keyOf(resource))), ...given];
+}
+
+/** As a host's history keeps it. */
+function kept(plan: Plan, host: string) {
+  return parseChanges({ id: '', result: '', head: {}, changes: JSON.parse(JSON.stringify(pastChanges(plan, host))) });
 }
 
 function manifestOf({ facts }: WorldHost) {
@@ -147,6 +161,9 @@ function merged(host: WorldHost, { key, kind, resource, after }: PlannedChange):
   return kind !== 'file' && isRecord(state) && isRecord(after) ? { ...state, ...after } : after;
 }
 
+/** What lvsctl's profiles bring, by device and hash: one that comes back brings it again. */
+const written = new Map<string, { content: string; routes: string[] }>();
+
 function connect(host: WorldHost, resource: ConnectionResource, ops: readonly Op[]): void {
   const { device, profile, returned } = resource;
   const link = host.facts.devices[device];
@@ -157,9 +174,15 @@ function connect(host: WorldHost, resource: ConnectionResource, ops: readonly Op
     host.facts = { ...host.facts, devices, profiles };
   };
   if (returned !== undefined) {
+    const [hold] = ops;
+    if (hold?.name === 'connection_hold') {
+      set([...link.addresses, ...hold.args.slice(1)], host.facts.profiles);
+      return;
+    }
     const own = link.addresses.filter((one) => !resource.addresses.includes(one) || returned.addresses.includes(one));
     host.files.set(profile.file, returned.file);
-    const content = returned.addresses.map((cidr, index) => `address${index + 1}=${cidr}\n`).join('');
+    const known = returned.file.type === 'file' ? written.get(`${device} ${returned.file.sha256}`) : undefined;
+    const content = known?.content ?? returned.addresses.map((cidr, index) => `address${index + 1}=${cidr}\n`).join('');
     const earlier = {
       name: profile.name,
       uuid: returned.active ?? '',
@@ -168,7 +191,8 @@ function connect(host: WorldHost, resource: ConnectionResource, ops: readonly Op
       file: profile.file,
     };
     set([...own, ...returned.addresses], returned.active === null ? others : [...others, { ...earlier, content }]);
-    host.routes.delete(device);
+    if (known === undefined) host.routes.delete(device);
+    else host.routes.set(device, known.routes);
     return;
   }
   let content = profile.content;
@@ -185,7 +209,9 @@ function connect(host: WorldHost, resource: ConnectionResource, ops: readonly Op
       [...others, { name: profile.name, uuid, type: resource.type, device, file, content }],
     );
     const ways = host.routes.get(device) ?? [];
-    host.routes.set(device, [...new Set([...ways.filter((way) => !words('<').includes(way)), ...words('>')])]);
+    const routes = [...new Set([...ways.filter((way) => !words('<').includes(way)), ...words('>')])];
+    host.routes.set(device, routes);
+    written.set(`${device} ${sha256(content)}`, { content, routes });
   }
 }
 
