@@ -100,6 +100,8 @@ op_connection_return() {
   tries=0
   until addresses_as_wanted "$device" "$@" 2>/dev/null; do
     tries=$((tries + 1))
+    # Seen with an IPv6 address beside one that goes: NetworkManager takes it for gone on purpose.
+    if [ "$tries" -eq 3 ] && [ -z "$left_alone" ]; then mend_addresses "$device" "$path" "$@"; fi
     if [ "$tries" -ge 40 ]; then
       echo "$device is not as it was after 20 s: \${wrong#?}"
       return 1
