@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -340,7 +341,7 @@ export async function changing(host: Host, tools: string): Promise<{ sessions: (
     writeFileSync(join(tree, 'top/bin/program'), 'new program\n');
     execFileSync('tar', ['-czf', archive, '-C', tree, 'top']);
   }
-  const sum = execFileSync('sha256sum', [archive]).toString().slice(0, 64);
+  const sum = createHash('sha256').update(readFileSync(archive)).digest('hex');
   const all = wanted({ file: archive, sha256: sum });
   const asked = all.filter(({ state }) => state === undefined).map(({ resource }) => resource);
   const { states } = await observe(connect(host, tools), { facts: [], desire: () => asked });
@@ -412,7 +413,7 @@ export function settleAtBoot(host: Host, tools: string): void {
   if (lstatSync(link, { throwIfNoEntry: false }) === undefined) return;
   const [command = '', ...words] = SHELLS[host.shell] ?? [];
   const program = join(host.root, 'var/lib/lvsctl/tx/program');
-  spawnSync('setsid', ['--wait', command, ...words, program, 'settle'], {
+  spawnSync('sh', ['-c', 'exec setsid --wait "$@"', 'sh', command, ...words, program, 'settle'], {
     env: environment(host, tools, 'settle'),
     timeout: 60_000,
   });
