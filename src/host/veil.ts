@@ -185,7 +185,12 @@ function manifestSeen(
     if (!isRecord(before) || typeof before.sha256 !== 'string') return entry;
     return { ...entry, before: { ...before, sha256: hide(before.sha256) } };
   });
-  return JSON.stringify({ ...manifest, entries });
+  // What a service had loaded, once all files with secrets are known.
+  const whole = entries.map((entry: unknown) => {
+    if (!isRecord(entry) || (isRecord(entry.before) && typeof entry.before.sha256 === 'string')) return entry;
+    return { ...entry, before: through(entry.before, (each) => withLoaded(each, files, hide)) };
+  });
+  return JSON.stringify({ ...manifest, entries: whole });
 }
 
 /** Of what lvsctl wrote a manifest tells salted hashes. */
@@ -208,8 +213,7 @@ function noteFor(text: string, kept: (text: string) => string, written: (text: s
   const real = list.map((change: unknown) => {
     if (!isRecord(change)) return change;
     const { before, wrote, ...rest } = change;
-    const names = isRecord(before) && typeof before.sha256 === 'string';
-    return { ...through(rest, written), before: through(before, names ? kept : written), wrote: through(wrote, written) };
+    return { ...through(rest, written), before: through(before, kept), wrote: through(wrote, written) };
   });
   return `${id}\n${head}\n${JSON.stringify(real)}\n`;
 }
