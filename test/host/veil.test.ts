@@ -19,6 +19,7 @@ import { makeVeil, type Veil } from '../../src/host/veil.ts';
 import { readKey } from '../../src/host/veil-key.ts';
 import type { Cluster, Host } from '../../src/inventory/model.ts';
 import { buildPlan } from '../../src/plan/build.ts';
+import { parseChanges, pastChanges, runNote, takenBack } from '../../src/plan/history.ts';
 import { parseManifest, removals, type StagedResource } from '../../src/plan/manifest.ts';
 import { isEmpty, type Plan } from '../../src/plan/plan.ts';
 import { makePaint } from '../../src/report/paint.ts';
@@ -66,27 +67,34 @@ const file: FileResource = {
 const wanted: StagedResource[] = [{ stage: 'rules', resource: file }];
 const host = { name: 'here', ssh: { address: 'here' } } as Host;
 
-async function plan(veil: Veil, desired: StagedResource[] | 'destroy' = wanted): Promise<Plan> {
+async function plan(veil: Veil, desired: StagedResource[] | 'destroy' | { run: string } = wanted): Promise<Plan> {
   let asked: StagedResource[] = [];
+  const run = typeof desired === 'object' && 'run' in desired ? desired.run : undefined;
   const { states, facts } = await observe(connection(), {
-    facts: [],
+    facts: run === undefined ? [] : [`run:${run}`],
     desire: (seen) => {
-      asked = desired === 'destroy' ? removals(parseManifest(seen.manifest), [], 'destroy') : desired;
+      if (typeof desired === 'object' && 'run' in desired) asked = takenBack(seen.run ? parseChanges(seen.run) : []);
+      else asked = desired === 'destroy' ? removals(parseManifest(seen.manifest), [], 'destroy') : desired;
       return asked.map(({ resource }) => resource);
     },
     veil,
   });
   const cluster = { name: 'c', file: 'lvs.yaml' } as Cluster;
   const context = { cluster, fingerprint: '', engine: '', lab: false, created: '' };
-  const purpose = desired === 'destroy' ? 'destroy' : 'apply';
+  const purpose = run !== undefined ? 'rollback' : desired === 'destroy' ? 'destroy' : 'apply';
   return buildPlan(context, [{ host, facts, desired: asked, states }], [], purpose);
 }
 
 /** As apply does: a process of its own looks again before it changes anything. */
-async function apply(made: Plan, veil: Veil): Promise<string> {
+async function apply(made: Plan, veil: Veil, run = 'a0'): Promise<string> {
   const changes = made.steps.flatMap((step) => step.changes);
   await observe(connection(), { facts: [], desire: () => changes.map(({ resource }) => resource), veil });
-  const ops = made.steps.flatMap((step) => [...step.changes.flatMap((change) => change.ops), ...step.ops]);
+  const head = { plan: '', who: '', when: '', cluster: '', purpose: made.purpose, changes: changes.length };
+  const ops = [
+    { name: 'run_note', args: [], input: runNote(run, head, pastChanges(made, 'here')) },
+    ...made.steps.flatMap((step) => [...step.changes.flatMap((change) => change.ops), ...step.ops]),
+    { name: 'run_close', args: [run, 'done'] },
+  ];
   const results = await execute(connection(), JSON.parse(JSON.stringify(ops)), { veil });
   expect(results.filter(({ status }) => status !== 'done')).toEqual([]);
   return JSON.stringify(results);
@@ -159,6 +167,46 @@ describe('a secret', () => {
     const back = await plan(veilOf(undefined), 'destroy');
     expect(back.warnings).toMatchObject([{ key: `file ${PATH}` }]);
     for (const text of ['by-hand', sha(filled('by-hand'))]) expect(seen(back)).not.toContain(text);
+  });
+
+  test('that was rotated comes back by a rollback, seen by nobody, whoever does it', async () => {
+    put(PATH, OLD);
+    await apply(await plan(veilOf('s3cret-1')), veilOf('s3cret-1'), 'a1');
+    await apply(await plan(veilOf('s3cret-2')), veilOf('s3cret-2'), 'a2');
+    const all = ['1111-old', 's3cret-1', 's3cret-2', sha(OLD), sha(filled('s3cret-1')), sha(filled('s3cret-2'))];
+    const history = () => {
+      const path = 'var/lib/lvsctl/history';
+      return readdirSync(join(root, path)).map((name) => readFileSync(join(root, path, name), 'utf8'));
+    };
+    // The bare hash of what was there names its copy, beside it and for root alone; of what was written there is none.
+    for (const text of [...all.slice(0, 3), sha(filled('s3cret-2'))]) expect(history().join()).not.toContain(text);
+    const { facts } = await observe(connection(), {
+      facts: ['run:a2'],
+      desire: () => [],
+      veil: veilOf(undefined, 'other'),
+    });
+    for (const text of all) expect(JSON.stringify(facts.run)).not.toContain(text);
+    expect(JSON.stringify(facts.run)).toContain('auth_pass <hidden>');
+
+    // A rollback can't be saved: one process plans and applies it.
+    const other = veilOf(undefined, 'other');
+    const back = await plan(other, { run: 'a2' });
+    expect(back.warnings).toEqual([]);
+    for (const text of all) expect(seen(back)).not.toContain(text);
+    await apply(back, other, 'a3');
+    expect(on(PATH)).toBe(filled('s3cret-1'));
+    expect(isEmpty(await plan(veilOf('s3cret-1')))).toBe(true);
+    const mine = veilOf(undefined);
+    const again = await plan(mine, { run: 'a3' });
+    expect(again.warnings).toEqual([]);
+    for (const text of all) expect(seen(again)).not.toContain(text);
+    await apply(again, mine, 'a4');
+    expect(on(PATH)).toBe(filled('s3cret-2'));
+    for (const text of all.slice(0, 3)) expect(history().join()).not.toContain(text);
+    const gone = await plan(veilOf(undefined, 'third'), 'destroy');
+    expect(gone.warnings).toEqual([]);
+    await apply(gone, veilOf(undefined, 'third'), 'a5');
+    expect(on(PATH)).toBe(OLD);
   });
 
   test('is hidden in what an operation prints', () => {
