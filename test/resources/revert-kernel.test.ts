@@ -6,7 +6,7 @@ import type { FirewallPlace } from '../../src/resources/firewall.ts';
 import type { FirewallRule } from '../../src/resources/firewall-rules.ts';
 import { diffOne, keyOf, type Resource } from '../../src/resources/index.ts';
 import { revertOf } from '../../src/resources/revert.ts';
-import { type Namespace, namespace } from './namespaces.ts';
+import { type Namespace, namespace, withFirewalld } from './namespaces.ts';
 
 /** A real kernel's state comes back after each operation of a change, as a host's transaction brings it back. */
 
@@ -141,5 +141,42 @@ describe('neighbours', () => {
     host.run('ip link add d0 type veth peer name d1 && ip link set d0 up');
     if (from !== undefined) await bring(from);
     await everywhere(to, () => host.run('ip neigh show nud permanent'));
+  });
+});
+
+describe('firewalld', () => {
+  beforeEach(async () => {
+    host.end();
+    host = await withFirewalld('nftables');
+  }, 120_000);
+
+  const CALL = 'busctl --json=short -- call org.fedoraproject.FirewallD1';
+  const TOP = '/org/fedoraproject/FirewallD1 org.fedoraproject.FirewallD1';
+  /** All that is live, and all files of the permanent configuration. */
+  const everything = () =>
+    [
+      `${CALL} ${TOP}.zone getRichRules s public`,
+      `${CALL} ${TOP}.direct getAllRules`,
+      'cd /etc/firewalld; grep -r --exclude=log "" . | sort',
+    ]
+      .map((command) => host.run(command))
+      .join('\n');
+
+  test.each<[string, FirewallRule[], FirewallRule[]]>([
+    ['none to some', [], [accept(80)]],
+    ['some to none', [accept(80)], []],
+    ['some to others', [accept(80), accept(81)], [accept(81), accept(82)]],
+  ])('what is let in, live and in its own files: %s', { timeout: 120_000 }, async (_, from, to) => {
+    const resource = (rules: FirewallRule[]): Resource => {
+      return {
+        ...{ kind: 'firewall', purpose: 'filter', closed: null, rules },
+        place: { backend: 'firewalld', zones: ['public'] },
+      };
+    };
+    if (from.length > 0) await bring(resource(from));
+    await everywhere(resource(to), everything);
+    const before = everything();
+    host.run(`${CALL} ${TOP} reload`);
+    expect(everything()).toBe(before);
   });
 });
