@@ -19,6 +19,8 @@ export interface ServiceResource {
   packaged?: true;
   /** How it takes up a changed configuration. */
   activate: 'reload' | 'restart';
+  /** Its stop would take away more than is ours (ipvsadm's empties the whole table): it is stopped without that. */
+  quiet?: true;
   /** Given back: where it runs, it takes up the files that are there now, and nothing notes any more what it loads. */
   released?: true;
 }
@@ -91,7 +93,18 @@ op_service_disable() {
 }
 
 # While the host starts, what is asked of systemd waits its turn.
+# service_stop UNIT [quiet]: quiet is without what the unit does when it stops.
 op_service_stop() {
+  if [ "\${2-}" = quiet ] && [ -z "$booting" ]; then
+    silenced=$R/run/systemd/system/$1.d
+    mkdir -p "$silenced" && printf '[Service]\nExecStop=\nExecStopPost=\n' >"$silenced/zz-lvsctl-quiet.conf" &&
+      systemctl daemon-reload && systemctl stop "$1"
+    status=$?
+    rm -f "$silenced/zz-lvsctl-quiet.conf"
+    rmdir "$silenced" 2>/dev/null
+    systemctl daemon-reload
+    return "$status"
+  fi
   systemctl \${booting:+--no-block} stop "$1"
 }
 
@@ -235,7 +248,7 @@ op_service_back() {
     if (running !== null && state.running !== running) {
       ops.push({
         name: word(running, 'service_start', 'service_stop'),
-        args: running ? [unit, checker(unit)] : [unit],
+        args: running ? [unit, checker(unit)] : [unit, ...(resource.quiet ? ['quiet'] : [])],
       });
       shown.push({ as: 'action', text: `${word(running, 'start', 'stop')} ${unit}` });
       before.running = state.running;

@@ -126,7 +126,7 @@ export function ipvsadmTable({ cluster, family, template }: Question, services: 
     // Enabled, and not touched while it runs: stopping it clears the live table.
     {
       stage: 'rules',
-      resource: { kind: 'service', unit, enabled: true, running: null, config: [], activate: 'restart' },
+      resource: { kind: 'service', unit, enabled: true, running: null, config: [], activate: 'restart', quiet: true },
     },
   ];
 }
