@@ -48,11 +48,18 @@ export async function takeLease(connection: Connection, { id, reason }: LeaseOpt
   const told = [owner(), reason, new Date().toISOString()].map(oneLine);
   const first = `lease ${id} ${LEASE} ${told.length}\n${told.map((line) => `${line}\n`).join('')}`;
   const host = await talk(connection, 'hold', { phase: 'lease', first });
-  const answer = await host.next(ANSWER).catch((error: unknown) => {
-    host.kill();
-    throw error;
-  });
+  const next = () =>
+    host.next(ANSWER).catch((error: unknown) => {
+      host.kill();
+      throw error;
+    });
+  const taking = await next();
+  const answer = taking?.words[0] === 'taking' ? await next() : undefined;
   if (answer?.words[0] !== 'lease') throw host.broken('the host program ended without an answer about its lease');
+  if (answer.words[1] === 'failed') {
+    host.kill();
+    throw failure(notNoted(connection.host, new TextDecoder().decode(taking?.content)));
+  }
   if (answer.words[1] === 'held') {
     host.kill();
     return holderOf(new TextDecoder().decode(answer.content));
@@ -124,6 +131,15 @@ export async function breakLease(connection: Connection, id: string): Promise<vo
     what: result?.output.trim() || 'the lease could not be broken',
     next: 'Nothing was done. Look again whose it is.',
   });
+}
+
+function notNoted(host: string, said: string): Problem {
+  return {
+    code: 'LEASE-FAILED',
+    place: { kind: 'host', host, phase: 'lease' },
+    what: `the host can’t note in /run/lvsctl who is at work there; is it full, or read-only? ${oneLine(said)}`,
+    next: 'Nothing was changed anywhere. Mend what is wrong with /run there, then run the same command again.',
+  };
 }
 
 /** The error for a host that another run holds. */

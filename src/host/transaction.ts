@@ -312,7 +312,8 @@ main_settle() {
  * run has open. In /run: a host that starts anew is free.
  *
  * In: `lease ID SECONDS COUNT`, COUNT lines that tell of the owner; then `beat SECONDS CONFIRM` (0: the deadline of a
- * transaction stays) and at last `release`. Out: `lease taken`, or `lease held` with what is known of the holder.
+ * transaction stays) and at last `release`. Out: `taking` with what was in the way; `lease taken`, or `lease held` with
+ * what is known of the holder, or `lease failed`.
  */
 export const CORE_LEASE = sh`
 lease=$R/run/lvsctl/lease
@@ -332,17 +333,22 @@ lease_held() {
 }
 
 # Two that come at once: each makes the same folder, and one of them succeeds. A folder whose maker is gone goes.
+# Its status: 1 where somebody else holds the host, 2 where nothing can be noted.
 lease_take() {
-  mkdir -p "$R/run/lvsctl" || return 1
+  mkdir -p "$R/run/lvsctl" || return 2
   tries=0
   until mkdir "$lease.lock" 2>/dev/null; do
     if line_of "$lease.lock/pid" && ! kill -0 "$line" 2>/dev/null; then rm -rf "$lease.lock"; fi
     tries=$((tries + 1))
     if [ "$tries" -gt 50 ]; then rm -rf "$lease.lock"; fi
+    if [ "$tries" -gt 60 ]; then mkdir "$lease.lock"; return 2; fi
     sleep 0.1
   done
   printf '%s\n' $$ >"$lease.lock/pid"
-  if lease_held; then taken=1; else lease_write "$1"; taken=$?; fi
+  if lease_held; then taken=1
+  elif lease_write "$1"; then taken=0
+  else rm -f "$lease.$$"; taken=2
+  fi
   rm -rf "$lease.lock"
   return "$taken"
 }
@@ -354,7 +360,15 @@ main_hold() {
   if [ "$word" != lease ]; then frame refused "$word"; exit 1; fi
   fields "$count"
   owner=$record
-  if lease_take "$seconds"; then frame lease taken
+  # What can't be noted is said inside of this frame.
+  frame taking
+  lease_take "$seconds" 2>&1
+  taken=$?
+  if [ "$taken" -eq 0 ]; then frame lease taken
+  elif [ "$taken" -eq 2 ]; then
+    frame lease failed
+    frame bye
+    exit 0
   else
     frame lease held
     uptime_of
