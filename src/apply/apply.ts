@@ -595,13 +595,16 @@ async function readBack(
     const missing = different.filter((change) => change.mayStay !== true);
     const allRan = plan.steps.every((step) => step.host !== host.name || steps.get(step.id) === 'done');
     const silent = allRan && missing.length > 0 ? missing.map((change) => notInForce(host.name, change.key)) : [];
+    // Its transaction is neither confirmed nor known to be taken back: its state may yet change.
+    const open = settled?.state === 'unknown' ? settled.problems : [];
+    const told = [...problems, ...open, ...silent];
     return {
       host: host.name,
       status: missing.length === 0 && allRan ? 'done' : 'partial',
       done: keys.filter((key) => !different.some((change) => change.key === key)),
       missing: missing.map((change) => change.key),
       left,
-      problems: [...problems, ...silent],
+      problems: allRan || told.length > 0 ? told : [heldUp(host.name, plan, steps)],
     };
   } catch (error) {
     if (!(error instanceof LvsctlError)) throw error;
@@ -641,6 +644,17 @@ function reverted(host: string, { reason, log }: Extract<Settled, { state: 'reve
         ? `the host took its changes back (${reason}); it is as it was before${said}`
         : `the host took its changes back (${reason}), but is not as it was in ${other.join(', ')}${said}`,
     next: 'Mend the cause, then run the same command again.',
+  };
+}
+
+/** What failed elsewhere held up steps of a host on which nothing failed. */
+function heldUp(host: string, plan: Plan, steps: ReadonlyMap<string, StepOutcome>): Problem {
+  const left = plan.steps.filter((step) => step.host === host && steps.get(step.id) !== 'done');
+  return {
+    code: 'APPLY-HELD-UP',
+    place: { kind: 'host', host, phase: 'apply' },
+    what: `${left.map(({ id }) => id).join(', ')}: not begun, because something that comes before did not end well`,
+    next: 'Mend what failed elsewhere, then run the same command again.',
   };
 }
 
