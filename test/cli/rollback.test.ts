@@ -117,8 +117,8 @@ describe('rollback', () => {
     const out = await ok('rollback', first?.id.slice(0, 6) ?? '', '--yes');
     expect(out).toContain(`Takes back run ${first?.id}`);
     expect(out.match(/Warning .*/g)).toEqual([
-      expect.stringMatching(/here, file \/etc\/two: changed since/),
       expect.stringMatching(/here, file \/etc\/three: changed since/),
+      expect.stringMatching(/here, file \/etc\/two: changed since/),
     ]);
     expect([on('/etc/motd'), on('/etc/two'), on('/etc/three')]).toEqual(['theirs\n', 'edited\n', 'later\n']);
     // Once more, there is nothing left to take back.
