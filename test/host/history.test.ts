@@ -172,6 +172,29 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     expect(kept().map((name) => name.slice(9))).toEqual(['33']);
   });
 
+  test('addresses that come back are held until their profile has them, and let go whether or not they are there', async () => {
+    put(
+      '/bin/ip',
+      '#!/bin/sh\n[ "$2" = addr ] || echo "$*" >>"$LVSCTL_ROOT/said"\necho "2: lo    inet 10.0.0.1/32 scope global lo"\n[ "$2" != del ]\n',
+      0o755,
+    );
+    const stubbed = localShell({
+      shell: SHELLS[shell] ?? [],
+      env: { LVSCTL_ROOT: root, PATH: `${root}/bin:${process.env.PATH}` },
+    });
+    const ops = ['connection_hold', 'connection_let_go'].map((name) => ({
+      name,
+      args: ['lo', '10.0.0.1/32', '10.0.0.2/32'],
+    }));
+    expect((await execute(stubbed, ops)).map(({ status }) => status)).toEqual(['done', 'done']);
+    expect(readFileSync(join(root, 'said'), 'utf8').split('\n')).toEqual([
+      'addr add 10.0.0.2/32 dev lo',
+      'addr del 10.0.0.1/32 dev lo',
+      'addr del 10.0.0.2/32 dev lo',
+      '',
+    ]);
+  });
+
   test('a lease is shown without being taken, and broken only as it was shown', async () => {
     expect(await lookAtLease(here())).toEqual({});
     const lease = await takeLease(here(), { id: 'abc1', reason: 'apply c' });
