@@ -315,7 +315,7 @@ main_apply() {
     frame op "$number"
     if tx_holds; then run_op 2>&1; else false; fi
     status=$?
-    frame result "$status"
+    frame result "$status" "$number"
     frame waiting
     [ "$status" -eq 0 ] || break
     number=$((number + 1))

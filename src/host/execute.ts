@@ -122,14 +122,14 @@ async function resultOf(
   for (;;) {
     const frame = await next();
     if (frame === undefined) throw host.broken('the host program ended before the operation did');
-    const [word, detail] = frame.words;
+    const [word, detail, last] = frame.words;
+    if (word !== 'op' && word !== 'result') continue;
+    const whose = word === 'op' ? detail : last;
     // Never the result of another one: an answer that came twice tells nothing of what comes next.
-    if ((word === 'op') !== (output === undefined) && word !== 'waiting')
+    if ((word === 'op') !== (output === undefined) || whose !== String(number)) {
       throw host.broken('its answers are out of order');
-    if (word === 'op') {
-      if (detail !== String(number)) throw host.broken('its answers are out of order');
-      output = new TextDecoder().decode(frame.content).trimEnd();
     }
+    if (word === 'op') output = new TextDecoder().decode(frame.content).trimEnd();
     if (word === 'result') return { status: Number(detail), output: output ?? '' };
   }
 }
