@@ -146,6 +146,30 @@ tx_lives() {
   kill -0 "$1" 2>/dev/null && grep -q lvsctl "/proc/$1/cmdline" 2>/dev/null
 }
 
+# tx_kill PID: it and all that it began. It is stopped first, so that it begins nothing more.
+tx_kill() {
+  kill -STOP "$1"
+  ours=" $1 "
+  grown=1
+  set +f
+  while [ -n "$grown" ]; do
+    grown=
+    for stat in /proc/[0-9]*/stat; do
+      # A process that has ended meanwhile has no line.
+      line_of "$stat" 2>/dev/null || continue
+      rest=\${line##*) ? }
+      # Without systemd, this guard is one of them.
+      case $ours$$' ' in
+        *" \${line%% *} "*) ;;
+        *" \${rest%% *} "*) ours="$ours\${line%% *} "; grown=1 ;;
+      esac
+    done
+  done
+  set -f
+  # shellcheck disable=SC2086
+  kill -9 $ours 2>/dev/null
+}
+
 # Nothing is open any more. Until then the guard stays: it follows whoever is cut off in the middle of this.
 tx_end() {
   [ ! -e "$tx/wants" ] || wants=1
@@ -234,7 +258,7 @@ op_tx_status() {
 # tx_back REASON: with the token in hand.
 tx_back() {
   printf '%s\n' $$ >"$tx/claimer"
-  if line_of "$tx/session" && [ "$line" != $$ ] && tx_lives "$line"; then kill -9 "$line"; fi
+  if line_of "$tx/session" && [ "$line" != $$ ] && tx_lives "$line"; then tx_kill "$line"; fi
   tx_undo >"$tx/log" 2>&1
   sync
   line_of "$tx/id"

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, st
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { confirmTransaction, openOp, revertTransaction } from '../../src/apply/transaction.ts';
+import { confirmTransaction, enterOp, openOp, revertTransaction } from '../../src/apply/transaction.ts';
 import { execute, observe } from '../../src/host/client.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { diffOne, keyOf, type Resource } from '../../src/resources/index.ts';
@@ -129,6 +129,30 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
       state: 'reverted',
       reason: 'nobody confirmed it in time',
     });
+  });
+
+  test('a run that comes back after that does nothing more', async () => {
+    const { before, ops } = await changing();
+    await run(ops.slice(0, 2));
+    put('/proc/uptime', '120.00 300.00\n');
+    await until(() => !existsSync(tx()), 'taken back');
+    const late = await execute(here(), [enterOp('run1'), ...ops.slice(2)]);
+    expect(late[0]).toMatchObject({
+      status: 'failed',
+      output: 'the host takes its changes back: nothing more is done',
+    });
+    expect(listing()).toBe(before);
+  });
+
+  test('what is at work when the time has passed is ended first', async () => {
+    const { before, ops } = await changing();
+    const working = execute(here(), [...ops.slice(0, 2), { name: 'ipvs', args: ['forget', '600'] }, ...ops.slice(2)]);
+    const ended = expect(working).rejects.toThrow(/in the middle of ipvs forget 600/);
+    await until(() => listing() !== before, 'something changed');
+    put('/proc/uptime', '120.00 300.00\n');
+    await ended;
+    await until(() => !existsSync(tx()), 'taken back');
+    expect(listing()).toBe(before);
   });
 
   test('another run is refused while one is open, and ends what nobody holds any more', async () => {
