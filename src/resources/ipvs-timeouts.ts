@@ -13,6 +13,8 @@ export interface IpvsTimeouts {
 /** The live timeouts; the saved rules bring them back at boot. */
 export interface IpvsTimeoutsResource extends IpvsTimeouts {
   kind: 'ipvs_timeouts';
+  /** Given back: without the module there is nothing to set, and the kernel's own are what the next one begins with. */
+  returned?: true;
 }
 
 /** null without the module, or without ipvsadm. */
@@ -36,7 +38,7 @@ op_ipvs_timeouts() {
 `,
   undo({ before }) {
     if (before === undefined) return undefined;
-    return { kind: 'ipvs_timeouts', ...(isTimeouts(before) ? before : KERNEL) };
+    return { kind: 'ipvs_timeouts', returned: true, ...(isTimeouts(before) ? before : KERNEL) };
   },
   theirs: changedSince,
   ask: () => ['all'],
@@ -46,7 +48,8 @@ op_ipvs_timeouts() {
     return new Map(asked.map((resource) => [keyOf(resource), state]));
   },
   diff(resource, state) {
-    const { tcp, tcpFin, udp } = resource;
+    const { tcp, tcpFin, udp, returned } = resource;
+    if (returned && state === null) return [];
     const wanted = words({ tcp, tcpFin, udp });
     const found = state === null ? null : words(state);
     if (found?.join(' ') === wanted.join(' ')) return [];

@@ -20,12 +20,19 @@ test.each([
 
 test('given back: what was there before, or the kernel’s own', () => {
   const before = { tcp: 1, tcpFin: 2, udp: 3 };
-  expect(undoOf({ resource: wanted, before, wrote: [] }, 'destroy')).toEqual({ ...wanted, ...before });
+  expect(undoOf({ resource: wanted, before, wrote: [] }, 'destroy')).toEqual({ ...wanted, returned: true, ...before });
   expect(undoOf({ resource: wanted, before: undefined, wrote: [] }, 'destroy')).toBeUndefined();
   expect(undoOf({ resource: wanted, before: null, wrote: [] }, 'left')).toEqual({
     kind: 'ipvs_timeouts',
+    returned: true,
     tcp: 900,
     tcpFin: 120,
     udp: 300,
   });
+});
+
+test('given back where the module is gone: nothing is left to set', () => {
+  const back = undoOf({ resource: wanted, before: null, wrote: [] }, 'destroy');
+  expect(back).toMatchObject({ kind: 'ipvs_timeouts' });
+  expect(diffOne(back as IpvsTimeoutsResource, null, DEBIAN)).toEqual([]);
 });
