@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
   chmodSync,
@@ -139,11 +139,18 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
 });
 
 test('what a connection that was lost left behind goes at the next time, what others are doing stays', async () => {
-  put(beside, 'tree/tool-1.0/a', '1');
-  put(root, 'opt/lvsctl/.lvsctl.999999999/archive', 'half');
-  put(root, `opt/lvsctl/.lvsctl.${process.pid}/archive`, 'half');
-  await execute(here('dash'), await pendingOps('dash', packed('tool-1.0')));
-  expect(readdirSync(at('')).toSorted()).toEqual([`.lvsctl.${process.pid}`, 'tool-1.0']);
+  // The host program bears its name in its arguments; a process that got the number of a dead one does not.
+  const ours = spawn('sh', ['-c', 'read -r line', 'lvsctl', 'apply'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const other = spawn('sh', ['-c', 'read -r line'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  try {
+    put(beside, 'tree/tool-1.0/a', '1');
+    for (const pid of [999999999, ours.pid, other.pid]) put(root, `opt/lvsctl/.lvsctl.${pid}/archive`, 'half');
+    await execute(here('dash'), await pendingOps('dash', packed('tool-1.0')));
+    expect(readdirSync(at('')).toSorted()).toEqual([`.lvsctl.${ours.pid}`, 'tool-1.0']);
+  } finally {
+    ours.stdin?.end();
+    other.stdin?.end();
+  }
 });
 
 test('a link out of the tree does not take anything else along', async () => {

@@ -60,7 +60,7 @@ describe('dr-wrr on real kernels', () => {
 
     const again = await lvsctl(['apply', saved]);
     expect(again.code).toBe(1);
-    expect(again.err).toContain('PLAN-STALE');
+    expect(again.err).toContain('PLAN-USED');
   });
 
   it('gives rs2 three requests for each of rs1', { timeout: ASKED }, async () => {
