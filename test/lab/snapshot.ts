@@ -92,12 +92,14 @@ const VOLATILE: Partial<Record<Section, RegExp>> = {
       'net\\.ipv4\\.(inet_peer_threshold|tcp_ehash_entries|tcp_max_orphans|tcp_max_tw_buckets|tcp_mem|tcp_rmem|tcp_wmem|udp_mem)',
       'vm\\.(admin_reserve_kbytes|min_free_kbytes|user_reserve_kbytes)',
       'net\\.ipv4\\.vs\\.sync_qlen_max',
+      // Made by the kernel when a program first asks for it.
+      'net\\.ipv4\\.tcp_fastopen_key',
       'user\\.|debug\\.',
     ].join('|')})`,
   ),
   // Sessions, what time starts, and targets that boot alone reaches.
   units:
-    /^(session-|user@|user-|systemd-tmpfiles-clean|run-|systemd-hostnamed|systemd-timedated|NetworkManager-dispatcher|packagekit|network-online\.target|network-pre\.target)/,
+    /^(session-|user@|user-|systemd-tmpfiles-clean|run-|systemd-hostnamed|systemd-timedated|NetworkManager-dispatcher|packagekit|network-online\.target|network-pre\.target|nss-lookup\.target)/,
   files: /^(\/root\/\.ssh|\/root\/\.cache|\/etc\/resolv\.conf|\/etc\/machine-id|\/root\/\.rpmdb)/,
   // Multicast and link-local routes come and go with interfaces, in an order of their own.
   routes: /^v6 (multicast|anycast) /,
