@@ -2,9 +2,8 @@ import { randomBytes } from 'node:crypto';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { execute, type FactGroup, observe } from '../host/client.ts';
-import type { OpResult } from '../host/execute.ts';
 import type { Veil } from '../host/veil.ts';
-import { type HostRun, parseRun, pastChanges, runNote } from '../plan/history.ts';
+import { parseRun, pastChanges, runNote } from '../plan/history.ts';
 import { isTaken, type Plan, type PlannedChange, type PlannedHost, type Step } from '../plan/plan.ts';
 import { diffOne, holds } from '../resources/index.ts';
 import type { Op } from '../resources/kind.ts';
@@ -12,7 +11,7 @@ import type { Connection, Transport } from '../transport/types.ts';
 import { isLastRecord, runGraph, type StepOutcome } from './graph.ts';
 import { type HookEvent, refuseOtherHooks, runHook } from './hooks.ts';
 import { type Lease, owner, takeAll } from './lease.ts';
-import { linesNamed } from './lines-named.ts';
+import { heldUp, notInForce, opFailed, refused, reverted, stale, used } from './problems.ts';
 import { paced, type Rollout, refuseJumps, withCanary } from './rollout.ts';
 import {
   confirmTransaction,
@@ -241,28 +240,6 @@ async function onAll(
   }
   const problems = found.flat();
   if (problems.length > 0) throw new LvsctlError(problems);
-}
-
-function used(host: string, { id, when, who }: HostRun): Problem {
-  return {
-    code: 'PLAN-USED',
-    place: { kind: 'host', host, phase: 'check' },
-    what: `this plan was run already, by ${who} at ${when} (${id}): a plan is run once`,
-    next: 'Nothing was changed. Make a new plan and look at it.',
-  };
-}
-
-function stale(host: string, changes: readonly PlannedChange[], states: ReadonlyMap<string, unknown>): Problem[] {
-  const other = changes.filter((change) => !holds(change.before ?? null, states.get(change.key) ?? null));
-  if (other.length === 0) return [];
-  return [
-    {
-      code: 'PLAN-STALE',
-      place: { kind: 'host', host, phase: 'check' },
-      what: `no longer as it was when the plan was made: ${other.map((change) => change.key).join(', ')}`,
-      next: 'Nothing was changed. Make a new plan and look at it.',
-    },
-  ];
 }
 
 function changesOf(plan: Plan, host: string): PlannedChange[] {
@@ -508,36 +485,6 @@ function leftLines(output: string): string[] {
   return lines.map((line) => line.slice('left: '.length));
 }
 
-function opFailed(step: Step, { op, output }: OpResult): Problem {
-  if (op.name === 'tx_open') {
-    return {
-      code: 'APPLY-NOT-ARMED',
-      place: { kind: 'host', host: step.host, phase: `apply ${step.stage}` },
-      what: `the host can’t be made to take its changes back by itself: ${output.trim() || 'it did not say why'}`,
-      next: 'Nothing was changed there. Mend the cause; or do without (--no-confirm), if a wrong step may strand it.',
-    };
-  }
-  return {
-    code: 'APPLY-OP-FAILED',
-    place: { kind: 'host', host: step.host, phase: `apply ${step.stage}` },
-    what: `${[op.name.replaceAll('_', ' '), ...op.args].join(' ')} failed: ${output.trim() || 'it said nothing'}`,
-    next: 'Mend the cause and run the same command again.',
-  };
-}
-
-/** A program refused its new configuration: its own words, and the lines that they name. */
-function refused(step: Step, { op, output }: OpResult): Problem {
-  const files = step.ops.flatMap(({ name, args, input }) =>
-    name === 'file_try' ? [{ path: args[0] ?? '', content: input ?? '' }] : [],
-  );
-  return {
-    code: 'APPLY-REFUSED',
-    place: { kind: 'host', host: step.host, phase: `apply ${step.stage}` },
-    what: [`${op.args[0]} refuses its configuration: ${output.trim()}`, ...linesNamed(output, files)].join('\n'),
-    next: 'Nothing but packages was changed there. Correct the inventory, or the template that it comes from.',
-  };
-}
-
 /** A host on which not one operation was begun. */
 function untouched(plan: Plan, host: PlannedHost, { problems }: Course): HostResult {
   const missing = keysOf(changesOf(plan, host.name));
@@ -632,39 +579,6 @@ async function observeAgain(
     connections.set(host.name, another);
     return await observeChanges(another, changes, phase, options);
   }
-}
-
-function reverted(host: string, { reason, log }: Extract<Settled, { state: 'reverted' }>, other: string[]): Problem {
-  const said = log === '' ? '' : `; it noted:\n${log}`;
-  return {
-    code: other.length === 0 ? 'APPLY-REVERTED' : 'APPLY-REVERTED-OTHERWISE',
-    place: { kind: 'host', host, phase: 'read back' },
-    what:
-      other.length === 0
-        ? `the host took its changes back (${reason}); it is as it was before${said}`
-        : `the host took its changes back (${reason}), but is not as it was in ${other.join(', ')}${said}`,
-    next: 'Mend the cause, then run the same command again.',
-  };
-}
-
-/** What failed elsewhere held up steps of a host on which nothing failed. */
-function heldUp(host: string, plan: Plan, steps: ReadonlyMap<string, StepOutcome>): Problem {
-  const left = plan.steps.filter((step) => step.host === host && steps.get(step.id) !== 'done');
-  return {
-    code: 'APPLY-HELD-UP',
-    place: { kind: 'host', host, phase: 'apply' },
-    what: `${left.map(({ id }) => id).join(', ')}: not begun, because something that comes before did not end well`,
-    next: 'Mend what failed elsewhere, then run the same command again.',
-  };
-}
-
-function notInForce(host: string, key: string): Problem {
-  return {
-    code: 'APPLY-NOT-IN-FORCE',
-    place: { kind: 'host', host, phase: 'read back' },
-    what: `${key} was set without an error, but the host does not have it afterwards`,
-    next: 'Something on the host sets it back: look what else manages it, then run lvsctl plan.',
-  };
 }
 
 /** An apply needs every host that its plan was made for. */

@@ -12,8 +12,8 @@ import { planText } from '../report/plan-text.ts';
 import type { Phase } from '../report/progress.ts';
 import { resultText } from '../report/result-text.ts';
 import type { Connection, Transport } from '../transport/types.ts';
-import { aim, aimAtLab, confirm, type HostOptions, refuseLocal, transportFor } from './context.ts';
-import { planAfterOthers } from './make-plan.ts';
+import { type Aim, aim, aimAtLab, confirm, type HostOptions, refuseLocal, transportFor } from './context.ts';
+import { type makePlan, planAfterOthers } from './make-plan.ts';
 import { EXIT, type Output } from './output.ts';
 import { refuseOtherSecrets, secrecyOf } from './veil.ts';
 
@@ -62,33 +62,58 @@ export async function applySaved(
 }
 
 /** `lvsctl apply -i …`: plans, shows, asks, and applies what was shown. */
-export async function applyInventory(options: ApplyOptions, output: Output, signal: AbortSignal): Promise<number> {
+export function applyInventory(options: ApplyOptions, output: Output, signal: AbortSignal): Promise<number> {
+  return agreeAndRun(options, output, signal, {
+    instead: 'Say --yes, or save a plan (lvsctl plan --out FILE), look at it, and apply that (lvsctl apply FILE).',
+    question: 'Apply this plan?',
+    make: (target) => planAfterOthers(target, options, output, { keep: true, signal }),
+  });
+}
+
+/** What is particular to a command that changes hosts. */
+export interface Agreement {
+  /** What to do where there is no terminal to ask on. */
+  instead: string;
+  question: string;
+  /** `after` is said when the plan was run. */
+  make: (target: Aim) => Promise<Awaited<ReturnType<typeof makePlan>> & { after?: string }>;
+}
+
+/** Plans, shows, asks, and does what was shown. */
+export async function agreeAndRun(
+  options: ApplyOptions,
+  output: Output,
+  signal: AbortSignal,
+  { instead, question, make }: Agreement,
+): Promise<number> {
   if (options.yes !== true && !output.interactive) {
     throw failure({
       code: 'CLI-NO-TERMINAL',
       place: { kind: 'none' },
       what: 'there is no terminal to ask on, so nothing was changed',
-      next: 'Say --yes, or save a plan (lvsctl plan --out FILE), look at it, and apply that (lvsctl apply FILE).',
+      next: instead,
     });
   }
   const target = await aim(options, output);
   let connections: Map<string, Connection> | undefined;
   try {
-    const { plan, survey, veil } = await planAfterOthers(target, options, output, { keep: true, signal });
+    const { plan, survey, veil, after } = await make(target);
     connections = survey.connections;
     output.print(planText(plan, output.paint));
     output.emit('plan', { plan });
     if (output.json) output.problems(plan.unseen.flatMap(({ problems }) => problems));
     refuseUnseen(plan, options.skipUnreachable === true);
     if (isEmpty(plan)) {
-      output.emit('applied', { hosts: [] });
+      output.emit(WORDS[plan.purpose].event, { hosts: [] });
       return EXIT.done;
     }
-    if (options.yes !== true && !(await confirm('\nApply this plan?', signal))) {
+    if (options.yes !== true && !(await confirm(`\n${question}`, signal))) {
       output.print('Nothing was changed.');
       return EXIT.done;
     }
-    return await runPlan(plan, target.transport, connections, { ...options, veil }, output, signal);
+    const code = await runPlan(plan, target.transport, connections, { ...options, veil }, output, signal);
+    if (after !== undefined) output.print(after);
+    return code;
   } finally {
     await Promise.all([...(connections?.values() ?? [])].map((connection) => connection.close()));
     await target.transport.close();
@@ -123,7 +148,7 @@ function refuseOtherInventory(plan: Plan): Cluster {
 }
 
 /** Runs a plan that the operator agreed to, showing progress and what came of it. */
-export async function runPlan(
+async function runPlan(
   plan: Plan,
   transport: Transport,
   connections: Map<string, Connection> | undefined,

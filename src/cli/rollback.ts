@@ -1,13 +1,9 @@
-import { refuseUnseen } from '../apply/apply.ts';
 import { failure, LvsctlError } from '../errors/index.ts';
 import { isTakeable } from '../plan/history.ts';
-import { isEmpty } from '../plan/plan.ts';
-import { planText } from '../report/plan-text.ts';
-import type { Connection } from '../transport/types.ts';
-import { type ApplyOptions, runPlan } from './apply.ts';
-import { type Aim, aim, confirm } from './context.ts';
+import { type ApplyOptions, agreeAndRun } from './apply.ts';
+import type { Aim } from './context.ts';
 import { planAfterOthers } from './make-plan.ts';
-import { EXIT, type Output } from './output.ts';
+import type { Output } from './output.ts';
 import { chooseRun, headOf, type Run, readHistory } from './runs.ts';
 
 /** `lvsctl rollback [ID]`: shows what would take back what a run changed, asks, and does it. */
@@ -17,49 +13,22 @@ export async function rollbackCommand(
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  if (options.yes !== true && !output.interactive) {
-    throw failure({
-      code: 'CLI-NO-TERMINAL',
-      place: { kind: 'none' },
-      what: 'there is no terminal to ask on, so nothing was changed',
-      next: 'Say --yes; lvsctl show ID tells what a run changed.',
-    });
-  }
-  const target = await aim(options, output);
-  let connections: Map<string, Connection> | undefined;
-  try {
-    const run = await runToTakeBack(id, target, options, output, signal);
-    const hosts = [...run.hosts].flatMap(([host, one]) => (isTakeable(one) ? [host] : []));
-    const limited = { ...options, limit: hosts };
-    const { plan, survey, veil } = await planAfterOthers(target, limited, output, {
-      keep: true,
-      rollback: run.id,
-      signal,
-    });
-    connections = survey.connections;
-    output.print(`Takes back run ${run.id}\n\n${planText(plan, output.paint)}`);
-    output.emit('plan', { plan });
-    if (output.json) output.problems(plan.unseen.flatMap(({ problems }) => problems));
-    refuseUnseen(plan, options.skipUnreachable === true);
-    if (isEmpty(plan)) {
-      output.emit('rolled-back', { hosts: [] });
-      return EXIT.done;
-    }
-    if (options.yes !== true && !(await confirm('\nTake this back?', signal))) {
-      output.print('Nothing was changed.');
-      return EXIT.done;
-    }
-    const code = await runPlan(plan, target.transport, connections, { ...options, veil }, output, signal);
-    output.print(
-      headOf(run).purpose === 'rollback'
-        ? 'lvsctl plan shows how the hosts differ from the inventory now.'
-        : 'The inventory still describes what was taken back: lvsctl plan shows it as changes to make.',
-    );
-    return code;
-  } finally {
-    await Promise.all([...(connections?.values() ?? [])].map((connection) => connection.close()));
-    await target.transport.close();
-  }
+  return agreeAndRun(options, output, signal, {
+    instead: 'Say --yes; lvsctl show ID tells what a run changed.',
+    question: 'Take this back?',
+    make: async (target) => {
+      const run = await runToTakeBack(id, target, options, output, signal);
+      const limit = [...run.hosts].flatMap(([host, one]) => (isTakeable(one) ? [host] : []));
+      const extra = { keep: true as const, rollback: run.id, signal };
+      const made = await planAfterOthers(target, { ...options, limit }, output, extra);
+      output.print(`Takes back run ${run.id}\n`);
+      const after =
+        headOf(run).purpose === 'rollback'
+          ? 'lvsctl plan shows how the hosts differ from the inventory now.'
+          : 'The inventory still describes what was taken back: lvsctl plan shows it as changes to make.';
+      return { ...made, after };
+    },
+  });
 }
 
 /**
