@@ -1,0 +1,99 @@
+import { LvsctlError, type Problem } from '../errors/index.ts';
+import { execute } from '../host/client.ts';
+import { pastChanges, runNote } from '../plan/history.ts';
+import { isTaken, type Step } from '../plan/plan.ts';
+import type { Op } from '../resources/kind.ts';
+import { confirmed, extend, stillReached } from './closing.ts';
+import { isLastRecord, type StepOutcome } from './graph.ts';
+import { owner } from './lease.ts';
+import { opFailed, refused } from './problems.ts';
+import type { Run } from './run.ts';
+import { enterOp, mayLockOut, openOp } from './transaction.ts';
+
+/**
+ * Does one step of the plan on its host: the first of a host opens its transaction, and after the last one it is
+ * confirmed. What went wrong is noted in the run's course.
+ */
+export async function runStep(step: Step, run: Run): Promise<StepOutcome> {
+  const { plan, id, spans, connections, options, course } = run;
+  const { problems, left, touched } = course;
+  const connection = connections.get(step.host);
+  if (connection === undefined) throw new Error(`no connection to ${step.host}`);
+  options.onEvent?.({ type: 'step-started', step: step.id, host: step.host });
+  const armed = options.confirmTimeout !== null && isTaken(step);
+  const opens = armed && spans.first.get(step.host) === step.id;
+  const begins = [
+    ...noteOps(run, step.host),
+    ...(armed ? [opens ? openOp(plan, step.host, id, options.confirmTimeout ?? 0) : enterOp(id)] : []),
+  ];
+  const ops = [...begins, ...step.changes.flatMap((change) => change.ops), ...step.ops];
+  if (armed) course.open.set(step.host, step.id);
+  if (opens) extend(run, step.host, true);
+  let outcome: StepOutcome;
+  const found: Problem[] = [];
+  try {
+    let done = 0;
+    const results = await execute(connection, ops, {
+      timeout: options.stepTimeout,
+      ...(options.veil ? { veil: options.veil } : {}),
+      ...(options.signal && !isLastRecord(step) ? { signal: options.signal } : {}),
+      onOp: (result) => {
+        if (begins.includes(result.op)) return;
+        if (step.stage !== 'record') touched.add(step.host);
+        left.set(step.host, [...(left.get(step.host) ?? []), ...leftLines(result.output)]);
+        done += 1;
+        options.onEvent?.({
+          type: 'op-done',
+          step: step.id,
+          host: step.host,
+          op: result.op.name,
+          done,
+          of: ops.length - begins.length,
+        });
+      },
+    });
+    const failed = results.find((result) => result.status === 'failed');
+    if (failed !== undefined)
+      found.push(failed.op.name === 'file_check' ? refused(step, failed) : opFailed(step, failed));
+    outcome =
+      failed !== undefined ? 'failed' : results.every((result) => result.status === 'done') ? 'done' : 'stopped';
+    if (failed?.op.name === 'tx_open') course.open.delete(step.host);
+    if (armed && outcome === 'done') {
+      if (spans.last.get(step.host) === step.id) outcome = (await confirmed(step, run)) ? 'done' : 'failed';
+      else if (mayLockOut(step)) await stillReached(step, run);
+    }
+  } catch (error) {
+    if (!(error instanceof LvsctlError)) throw error;
+    if (step.stage !== 'record') touched.add(step.host);
+    found.push(...error.problems);
+    outcome = 'failed';
+  }
+  problems.set(step.host, [...(problems.get(step.host) ?? []), ...found]);
+  options.onEvent?.({ type: 'step-ended', step: step.id, host: step.host, outcome, problems: found });
+  return outcome;
+}
+
+/** Before anything is changed on a host, it notes what this run is: what it keeps for its history. */
+function noteOps({ plan, id, course }: Run, host: string): Op[] {
+  if (course.noted.has(host)) return [];
+  course.noted.add(host);
+  const changes = pastChanges(plan, host);
+  const { commit } = plan.inventory;
+  const head = {
+    plan: plan.id,
+    who: owner(),
+    when: new Date().toISOString(),
+    cluster: plan.cluster,
+    purpose: plan.purpose,
+    ...(commit === undefined ? {} : { commit }),
+    ...(plan.of === undefined ? {} : { of: plan.of }),
+    changes: changes.length,
+  };
+  return [{ name: 'run_note', args: [], input: runNote(id, head, changes) }];
+}
+
+/** An operation tells what it leaves on purpose in lines that begin with `left: `; several as one tell it once. */
+function leftLines(output: string): string[] {
+  const lines = output.split('\n').filter((line) => line.startsWith('left: '));
+  return lines.map((line) => line.slice('left: '.length));
+}
