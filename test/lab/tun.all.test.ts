@@ -25,7 +25,7 @@ function through({ vip, wrapped, mss }: Way): ClusterStory['traffic'] {
     ];
     await alternating(cluster, `http://${vip.includes(':') ? `[${vip}]` : vip}/`, REAL);
     expect(await arriving.stop()).not.toEqual([]);
-    const sizes = (await answered.stop()).flatMap((line) => /Flags \[S\.\].* mss (\d+)/.exec(line)?.[1] ?? []);
+    const sizes = (await answered.stop()).flatMap((line) => /Flags \[S\.\].*\bmss (\d+)/.exec(line)?.[1] ?? []);
     expect([...new Set(sizes)]).toEqual([String(mss)]);
   };
 }
