@@ -26,6 +26,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
   const connections = options.connections ?? new Map<string, Connection>();
   const hosts = plan.hosts.filter((host) => plan.steps.some((step) => step.host === host.name));
   const course = newCourse();
+  const lost = new AbortController();
   try {
     refuseOtherHooks(plan);
     if (options.confirmTimeout !== null) refuseJumps(plan);
@@ -37,14 +38,21 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
       reason: `${plan.purpose} ${plan.cluster}`,
       wait: options.lockWait ?? 0,
       signal: options.signal,
+      onLost: (host, problem) => {
+        course.problems.set(host, [...(course.problems.get(host) ?? []), problem]);
+        course.lost ??= host;
+        lost.abort();
+      },
     });
     await checkAll(plan, hosts, connections, options);
     const limit = pLimit(options.parallel);
-    const hooked = hooking(plan, options, course, limit);
-    const run: Run = { plan, id, spans: spansOf(plan), connections, options, course };
+    // Hosts are held all or none: with one of them lost, the run stops as if it had been asked to.
+    const going = { ...options, signal: AbortSignal.any([lost.signal, ...(options.signal ? [options.signal] : [])]) };
+    const hooked = hooking(plan, going, course, limit);
+    const run: Run = { plan, id, spans: spansOf(plan), connections, options: going, course };
     const act = paced(plan, options.rollout ?? {}, (step) => hooked(step, () => runStep(step, run)));
-    const steps = await runGraph(ordered, act, options.signal);
-    await Promise.all(hosts.map((host) => limit(() => takeBack(host, run))));
+    const steps = await runGraph(ordered, act, going.signal);
+    await Promise.all(hosts.map(({ name }) => limit(() => takeBack(name, run))));
     await Promise.all(hosts.map((host) => limit(() => tellEnd(host, steps, run))));
     const results = await Promise.all(
       hosts.map((host) =>

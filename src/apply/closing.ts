@@ -30,22 +30,32 @@ export async function stillReached(step: Step, run: Run): Promise<void> {
   extend(run, step.host, true);
 }
 
-/** Confirms a host's changes over a connection that came about after them. */
+/** Confirms a host's changes over a connection that came about after them; a lost answer is asked for again. */
 export async function confirmed(step: Step, run: Run): Promise<boolean> {
   const { host } = step;
-  const { id, connections, options, course } = run;
+  const { id, options } = run;
+  const seconds = options.confirmTimeout ?? 0;
   options.onEvent?.({ type: 'confirming', step: step.id, host });
   extend(run, host, false);
-  const connection = await anew(run, host, options.confirmTimeout ?? 0);
-  const settled = await confirmTransaction(connection, id).catch(async (error: unknown) => {
-    await connection.close();
-    throw error;
-  });
-  // The earlier connection holds the lease and stays; this one is newer than any change.
-  course.extra.push(connections.get(host) ?? connection);
-  connections.set(host, connection);
+  let settled: Settled;
+  try {
+    settled = await confirmTransaction(await replaced(run, host, seconds), id, seconds);
+  } catch (error) {
+    if (!(error instanceof LvsctlError)) throw error;
+    settled = await confirmTransaction(await replaced(run, host, seconds + PATIENCE), id, seconds);
+  }
   settle(run, host, settled);
   return settled.state === 'confirmed';
+}
+
+/** A connection newer than any change; the earlier one holds the lease and stays. */
+async function replaced(run: Run, host: string, patience: number): Promise<Connection> {
+  const { connections, course } = run;
+  const connection = await anew(run, host, patience);
+  const earlier = connections.get(host);
+  if (earlier !== undefined) course.extra.push(earlier);
+  connections.set(host, connection);
+  return connection;
 }
 
 function settle({ course, options }: Run, host: string, settled: Settled): void {
@@ -55,31 +65,35 @@ function settle({ course, options }: Run, host: string, settled: Settled): void 
 }
 
 /** A host whose changes were begun and not confirmed gets its earlier state back. */
-export async function takeBack({ name }: PlannedHost, run: Run): Promise<void> {
+export async function takeBack(name: string, run: Run): Promise<void> {
   const { id, connections, options, course } = run;
   const at = course.open.get(name);
   if (at === undefined) return;
   options.onEvent?.({ type: 'reverting', host: name });
-  const [problem] = course.problems.get(name) ?? [];
-  const reason = problem === undefined ? `the run did not come to its end (${at})` : `${at}: ${problem.code}`;
+  const reason = whyNot(name, at, run);
+  const seconds = options.confirmTimeout ?? 0;
   extend(run, name, false);
   const connection = connections.get(name);
   try {
     if (connection === undefined) throw new Error(`no connection to ${name}`);
-    settle(run, name, await revertTransaction(connection, id, reason));
+    settle(run, name, await revertTransaction(connection, id, reason, seconds));
   } catch (error) {
     if (!(error instanceof LvsctlError)) throw error;
     try {
       // It takes them back by itself, and then can be reached again.
-      const another = await anew(run, name, (options.confirmTimeout ?? 0) + PATIENCE);
-      if (connection !== undefined) course.extra.push(connection);
-      connections.set(name, another);
-      settle(run, name, await revertTransaction(another, id, reason));
+      const another = await replaced(run, name, seconds + PATIENCE);
+      settle(run, name, await revertTransaction(another, id, reason, seconds));
     } catch (again) {
       if (!(again instanceof LvsctlError)) throw again;
       settle(run, name, { state: 'unknown', problems: again.problems });
     }
   }
+}
+
+function whyNot(host: string, step: string | undefined, { course }: Run): string {
+  const [problem] = course.problems.get(host) ?? [];
+  if (problem !== undefined) return `${step}: ${problem.code}`;
+  return `the run did not come to its end (${course.lost === undefined ? step : `it lost ${course.lost}`})`;
 }
 
 /** Seconds that a host may take to start anew, beyond the time to confirm. */
@@ -92,10 +106,7 @@ export async function tellEnd({ name }: PlannedHost, steps: ReadonlyMap<string, 
   if (!course.noted.has(name) || (settled !== undefined && settled.state !== 'unopened')) return;
   const connection = connections.get(name);
   const failed = plan.steps.find((step) => step.host === name && steps.get(step.id) !== 'done');
-  const [problem] = course.problems.get(name) ?? [];
-  const reason =
-    problem === undefined ? `the run did not come to its end (${failed?.id})` : `${failed?.id}: ${problem.code}`;
-  const result = failed === undefined ? 'done' : `failed ${reason}`;
+  const result = failed === undefined ? 'done' : `failed ${whyNot(name, failed.id, run)}`;
   const op: Op = { name: 'run_close', args: [id, result] };
   try {
     if (connection !== undefined) await execute(connection, [op], { phase: 'history', timeout: options.timeout });

@@ -1,8 +1,10 @@
 import { hostname, userInfo } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { execute } from '../host/client.ts';
 import { type Talk, talk } from '../host/session.ts';
 import type { Connection } from '../transport/types.ts';
+import { lost } from './problems.ts';
 
 /** Seconds after which a host is free again, when nobody renews. */
 const LEASE = 30;
@@ -11,6 +13,8 @@ const AFTER = 15;
 /** Seconds that a host may take to say whether it is free, and to say that it is released. */
 const ANSWER = 30;
 const GOODBYE = 10;
+/** Seconds to hear whether a host is still this run's. */
+const ASKED = 5;
 /** Seconds between two renewals. */
 const BEAT = 2;
 
@@ -30,6 +34,10 @@ export interface Holder {
 export interface Lease {
   /** Seconds that an open transaction may stay unconfirmed from each beat on; 0: its deadline stays where it is. */
   confirm: number;
+  /** When the host answered a beat last: `performance.now()`. */
+  kept: number;
+  /** Asks the host now whether it is this run's: done when it has answered, or doesn't. */
+  ask(): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -38,13 +46,15 @@ export interface LeaseOptions {
   /** What for, in words. */
   reason: string;
   signal?: AbortSignal | undefined;
+  /** Told once, when the host is not this run's any more: somebody broke the lease, or another run has the host. */
+  onLost?: (host: string, problem: Problem) => void;
 }
 
 /**
  * Takes a host for this run, or says who has it. It is renewed until it is released, and ends by itself when this
  * process, or its connection, is gone.
  */
-export async function takeLease(connection: Connection, { id, reason }: LeaseOptions): Promise<Lease | Holder> {
+export async function takeLease(connection: Connection, { id, reason, onLost }: LeaseOptions): Promise<Lease | Holder> {
   const told = [owner(), reason, new Date().toISOString()].map(oneLine);
   const first = `lease ${id} ${LEASE} ${told.length}\n${told.map((line) => `${line}\n`).join('')}`;
   const host = await talk(connection, 'hold', { phase: 'lease', first });
@@ -64,7 +74,7 @@ export async function takeLease(connection: Connection, { id, reason }: LeaseOpt
     host.kill();
     return holderOf(new TextDecoder().decode(answer.content));
   }
-  return keep(host);
+  return keep(host, (mark) => onLost?.(connection.host, lost(connection.host, mark)));
 }
 
 /** Who runs this: `user@machine`. */
@@ -72,20 +82,51 @@ export function owner(): string {
   return oneLine(`${userInfo().username}@${hostname()}`);
 }
 
-function keep(host: Talk): Lease {
-  const beat = () => host.send(`beat ${Math.max(LEASE, lease.confirm + AFTER)} ${lease.confirm}\n`);
+function keep(host: Talk, onLost: (mark: string) => void): Lease {
+  let sent = 0;
+  let answers = 0;
+  const asking = new Set<{ beat: number; resolve: () => void }>();
+  const beat = () => {
+    sent += 1;
+    host.send(`beat ${Math.max(LEASE, lease.confirm + AFTER)} ${lease.confirm}\n`);
+  };
   const timer = setInterval(beat, BEAT * 1000);
   timer.unref();
   const lease: Lease = {
     confirm: 0,
+    kept: performance.now(),
+    ask: async () => {
+      beat();
+      const answered = new Promise<void>((resolve) => asking.add({ beat: sent, resolve }));
+      const stop = new AbortController();
+      const late = sleep(ASKED * 1000, undefined, { signal: stop.signal }).catch(() => undefined);
+      await Promise.race([answered, heard, late]);
+      stop.abort();
+    },
     release: async () => {
       clearInterval(timer);
       host.send('release\n');
       host.end();
-      // A connection that is gone, or a host that says nothing, releases nothing: the lease ends by itself.
-      while ((await host.next(GOODBYE).catch(() => undefined)) !== undefined);
+      const late = setTimeout(() => host.kill(), GOODBYE * 1000);
+      await heard;
+      clearTimeout(late);
     },
   };
+  // A connection that is gone, or a host that says nothing, keeps nothing: the lease ends by itself.
+  const heard = (async () => {
+    for (let told = false; ; ) {
+      const frame = await host.next().catch(() => undefined);
+      if (frame === undefined) return;
+      if (frame.words[0] !== 'lease') continue;
+      if (frame.words[1] === 'kept') lease.kept = performance.now();
+      if (frame.words[1] === 'lost' && !told) {
+        told = true;
+        onLost(new TextDecoder().decode(frame.content));
+      }
+      answers += 1;
+      for (const one of asking) if (one.beat <= answers) one.resolve();
+    }
+  })();
   return lease;
 }
 
@@ -122,7 +163,7 @@ export async function lookAtLease(connection: Connection): Promise<Held> {
  * @throws LEASE-CHANGED where another run has taken the host meanwhile
  */
 export async function breakLease(connection: Connection, id: string): Promise<void> {
-  const op = { name: 'lease_break', args: [id] };
+  const op = { name: 'lease_break', args: [id, owner()] };
   const [result] = await execute(connection, [op], { phase: 'unlock', timeout: 60 });
   if (result?.status === 'done') return;
   throw failure({

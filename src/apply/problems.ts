@@ -1,5 +1,6 @@
 import type { Problem } from '../errors/index.ts';
 import type { OpResult } from '../host/execute.ts';
+import { ENDED, NOT_HELD } from '../host/transaction.ts';
 import type { HostRun } from '../plan/history.ts';
 import type { Plan, PlannedChange, Step } from '../plan/plan.ts';
 import { holds } from '../resources/index.ts';
@@ -44,11 +45,38 @@ export function opFailed(step: Step, { op, output }: OpResult): Problem {
       next: 'Nothing was changed there. Mend the cause; or do without (--no-confirm), if a wrong step may strand it.',
     };
   }
+  const place = { kind: 'host', host: step.host, phase: `apply ${step.stage}` } as const;
+  if (output === ENDED) {
+    return {
+      code: 'APPLY-ENDED',
+      place,
+      what: 'the host has begun to take its changes back: its time to confirm was over, or another run ended them',
+      next: 'See what held this run up (its link, its machine), then run the same command again.',
+    };
+  }
+  if (output === NOT_HELD) return lost(step.host, '');
   return {
     code: 'APPLY-OP-FAILED',
     place: { kind: 'host', host: step.host, phase: `apply ${step.stage}` },
     what: `${[op.name.replaceAll('_', ' '), ...op.args].join(' ')} failed: ${output.trim() || 'it said nothing'}`,
     next: 'Mend the cause and run the same command again.',
+  };
+}
+
+/**
+ * A host that isn't this run's any more.
+ * @param mark what stands in the place of the lease: a run (`-`: none), when it ends, and lines that tell whose it is
+ */
+export function lost(host: string, mark: string): Problem {
+  const [id = '', , who = ''] = mark.split('\n');
+  return {
+    code: 'LEASE-LOST',
+    place: { kind: 'host', host, phase: 'lease' },
+    what:
+      id === '-'
+        ? `${who || 'somebody'} broke the lease of this run (lvsctl unlock)`
+        : `this run does not hold the host any more, and ${who || 'somebody else'} may be at work there`,
+    next: 'This run stopped, and what it had not confirmed goes back. See who is at work there, then run the same command again.',
   };
 }
 

@@ -79,6 +79,8 @@ export interface Course {
   /** Connections that were replaced by newer ones. */
   extra: Connection[];
   leases: Map<string, Lease>;
+  /** A host that another run took, or whose lease was broken: nothing more is begun anywhere. */
+  lost?: string;
 }
 
 /** One run of a plan. */

@@ -3,12 +3,12 @@ import { execute } from '../host/client.ts';
 import { pastChanges, runNote } from '../plan/history.ts';
 import { isTaken, type Step } from '../plan/plan.ts';
 import type { Op } from '../resources/kind.ts';
-import { confirmed, extend, stillReached } from './closing.ts';
+import { confirmed, extend, stillReached, takeBack } from './closing.ts';
 import { isLastRecord, type StepOutcome } from './graph.ts';
 import { owner } from './lease.ts';
 import { opFailed, refused } from './problems.ts';
 import type { Run } from './run.ts';
-import { enterOp, mayLockOut, openOp } from './transaction.ts';
+import { enterOp, leaseOp, mayLockOut, openOp } from './transaction.ts';
 
 /**
  * Does one step of the plan on its host: the first of a host opens its transaction, and after the last one it is
@@ -23,6 +23,7 @@ export async function runStep(step: Step, run: Run): Promise<StepOutcome> {
   const armed = options.confirmTimeout !== null && isTaken(step);
   const opens = armed && spans.first.get(step.host) === step.id;
   const begins = [
+    leaseOp(id),
     ...noteOps(run, step.host),
     ...(armed ? [opens ? openOp(plan, step.host, id, options.confirmTimeout ?? 0) : enterOp(id)] : []),
   ];
@@ -67,8 +68,20 @@ export async function runStep(step: Step, run: Run): Promise<StepOutcome> {
     if (step.stage !== 'record') touched.add(step.host);
     found.push(...error.problems);
     outcome = 'failed';
+    // Another run may have ended what was at work there.
+    await course.leases.get(step.host)?.ask();
   }
-  problems.set(step.host, [...(problems.get(step.host) ?? []), ...found]);
+  const earlier = problems.get(step.host) ?? [];
+  problems.set(step.host, [...earlier, ...found]);
+  if (outcome === 'failed' && course.open.has(step.host)) {
+    // At once: requests may be lost until then.
+    await takeBack(step.host, run);
+    if (course.settled.get(step.host)?.state === 'confirmed') {
+      // Only the answer was lost.
+      outcome = 'done';
+      problems.set(step.host, earlier);
+    }
+  }
   options.onEvent?.({ type: 'step-ended', step: step.id, host: step.host, outcome, problems: found });
   return outcome;
 }

@@ -39,6 +39,11 @@ export function openOp(plan: Plan, host: string, id: string, seconds: number): O
   };
 }
 
+/** What each step's operations begin with: none is done once this run doesn't hold the host any more. */
+export function leaseOp(id: string): Op {
+  return { name: 'lease_enter', args: [id] };
+}
+
 /** What a later step's operations begin with: none is done once the host takes its changes back. */
 export function enterOp(id: string): Op {
   return { name: 'tx_enter', args: [id] };
@@ -101,14 +106,30 @@ function refusedAfter(milliseconds: number): Promise<never> {
   return new Promise((_, reject) => setTimeout(() => reject(new TooLate()), milliseconds).unref());
 }
 
-/** Confirms, or hears what became of it. */
-export async function confirmTransaction(connection: Connection, id: string): Promise<Settled> {
-  return settledBy(connection, { name: 'tx_confirm', args: [id] });
+/** Seconds that a host waits for another process of ours that has the token (`tx_wait`). */
+const HOST_WAITS = 300;
+
+/**
+ * Confirms, or hears what became of it: a second time over another connection, where the first answer was lost.
+ * @param seconds to confirm in; a host that takes its changes back is waited for
+ */
+export async function confirmTransaction(connection: Connection, id: string, seconds = 60): Promise<Settled> {
+  const settled = await settledBy(connection, { name: 'tx_confirm', args: [id] }, seconds);
+  return settled.state === 'unknown' ? revertTransaction(connection, id, 'it was not confirmed', seconds) : settled;
 }
 
-/** Takes a host's changes back now, or hears what became of them. */
-export async function revertTransaction(connection: Connection, id: string, reason: string): Promise<Settled> {
-  return settledBy(connection, { name: 'tx_revert', args: [id, reason.replace(/\s+/gu, ' ')] });
+/**
+ * Takes a host's changes back now, or hears what became of them.
+ * @param seconds that it had to confirm in
+ */
+export async function revertTransaction(
+  connection: Connection,
+  id: string,
+  reason: string,
+  seconds = 60,
+): Promise<Settled> {
+  const op = { name: 'tx_revert', args: [id, reason.replace(/\s+/gu, ' ')] };
+  return settledBy(connection, op, HOST_WAITS + seconds);
 }
 
 /**
@@ -116,7 +137,10 @@ export async function revertTransaction(connection: Connection, id: string, reas
  * @throws APPLY-UNSETTLED
  */
 export async function settleLeft(connection: Connection): Promise<void> {
-  const [result] = await execute(connection, [{ name: 'tx_settle', args: [] }], { phase: 'settle', timeout: 400 });
+  const [result] = await execute(connection, [{ name: 'tx_settle', args: [] }], {
+    phase: 'settle',
+    timeout: HOST_WAITS + 100,
+  });
   if (result?.status !== 'done') throw new LvsctlError([unsettled(connection.host, result?.output ?? '')]);
 }
 
@@ -129,8 +153,8 @@ function unsettled(host: string, output: string): Problem {
   };
 }
 
-async function settledBy(connection: Connection, op: Op): Promise<Settled> {
-  const [result] = await execute(connection, [op], { phase: 'settle', timeout: 400 });
+async function settledBy(connection: Connection, op: Op, timeout: number): Promise<Settled> {
+  const [result] = await execute(connection, [op], { phase: 'settle', timeout });
   if (op.name === 'tx_confirm' && result?.status === 'done') return { state: 'confirmed' };
   const [word = '', reason = '', ...log] = (result?.output ?? '').split('\n');
   if (word === 'reverted') return { state: 'reverted', reason, log: log.join('\n').trim() };

@@ -313,7 +313,7 @@ main_apply() {
     [ "$word" = op ] || { frame refused "$word"; exit 1; }
     fields "$count"
     frame op "$number"
-    if tx_holds; then run_op 2>&1; else false; fi
+    if lease_holds && tx_holds; then run_op 2>&1; else false; fi
     status=$?
     frame result "$status" "$number"
     frame waiting

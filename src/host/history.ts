@@ -8,25 +8,25 @@ import { sh } from '../resources/sh.ts';
  * entry together with the confirmation, or when the changes were taken back.
  */
 export const CORE_HISTORY = sh`
-note=$R/var/lib/lvsctl/run
+run_file=$R/var/lib/lvsctl/run
 runs=$R/var/lib/lvsctl/history
 
 # run_note: the input is an entry without its end.
 op_run_note() {
   own_folder || return 1
-  if [ -e "$note" ]; then history_add 'failed its end was not told'; fi
-  take "$note.new" && mv -f "$note.new" "$note"
+  if [ -e "$run_file" ]; then history_add 'failed its end was not told'; fi
+  take "$run_file.new" && mv -f "$run_file.new" "$run_file"
 }
 
 # run_close RUN RESULT: of a run without a transaction, which would tell its end by itself.
 op_run_close() {
-  if line_of "$note" && [ "$line" = "$1" ]; then history_add "$2"; fi
+  if line_of "$run_file" && [ "$line" = "$1" ]; then history_add "$2"; fi
   return 0
 }
 
 # history_add RESULT: what is noted becomes the newest entry. No transaction fails for it.
 history_add() {
-  line_of "$note" || return 0
+  line_of "$run_file" || return 0
   run=$line
   latest=10000000
   known=
@@ -41,9 +41,9 @@ history_add() {
     esac
   done
   set -f
-  if [ -n "$known" ]; then rm -f "$note"
-  elif { printf '%s\n' "$1"; cat "$note"; } >"$runs/.new" && on_disk "$runs/.new"; then
-    mv -f "$runs/.new" "$runs/$((latest + 1))-$run" && rm -f "$note" && history_prune
+  if [ -n "$known" ]; then rm -f "$run_file"
+  elif { printf '%s\n' "$1"; cat "$run_file"; } >"$runs/.new" && on_disk "$runs/.new"; then
+    mv -f "$runs/.new" "$runs/$((latest + 1))-$run" && rm -f "$run_file" && history_prune
   fi
   umask 022
   return 0

@@ -20,6 +20,7 @@ const CORE_OPS = [
   'tx_revert',
   'tx_settle',
   'tx_status',
+  'lease_enter',
   'lease_show',
   'lease_break',
   'run_note',

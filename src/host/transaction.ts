@@ -1,5 +1,9 @@
 import { sh } from '../resources/sh.ts';
 
+/** What the program says of an operation that isn't done because the host takes its changes back, and because its run lost the host. */
+export const ENDED = 'the host takes its changes back: nothing more is done';
+export const NOT_HELD = 'this run does not hold the host any more: nothing more is done';
+
 /**
  * The transaction of a host: its changes stand together or go together.
  *
@@ -106,6 +110,20 @@ tx_holds() {
 op_tx_enter() {
   held=$1
   tx_holds && tx_hold "$1"
+}
+
+# Whose lease this session works under. Once somebody broke it, or another run took the host, nothing more may be done.
+leased=
+lease_holds() {
+  if [ -z "$leased" ] || ! line_of "$lease" || [ "$line" = "$leased" ]; then return 0; fi
+  echo 'this run does not hold the host any more: nothing more is done'
+  return 1
+}
+
+# lease_enter ID: what this session does belongs to that run.
+op_lease_enter() {
+  leased=$1
+  lease_holds
 }
 
 # Keeps what stands at the paths, and the program.
@@ -337,7 +355,10 @@ main_settle() {
  *
  * In: `lease ID SECONDS COUNT`, COUNT lines that tell of the owner; then `beat SECONDS CONFIRM` (0: the deadline of a
  * transaction stays) and at last `release`. Out: `taking` with what was in the way; `lease taken`, or `lease held` with
- * what is known of the holder, or `lease failed`.
+ * what is known of the holder, or `lease failed`. To each beat: `lease kept`; `lease lost`, with what stands in its
+ * place; `lease gone` where nothing does (a host that was given back has no place for one).
+ *
+ * Who breaks a lease leaves a mark in its place, which holds nothing: its owner learns of it.
  */
 export const CORE_LEASE = sh`
 lease=$R/run/lvsctl/lease
@@ -377,6 +398,11 @@ lease_take() {
   return "$taken"
 }
 
+# What another one put in its place stays.
+lease_drop() {
+  if line_of "$lease" && [ "$line" = "$id" ]; then rm -f "$lease"; fi
+}
+
 main_hold() {
   begin
   frame hello "$engine"
@@ -406,13 +432,21 @@ main_hold() {
     case $word in
       beat)
         # Without it, because somebody broke it, the deadline isn't moved on either.
-        if line_of "$lease" && [ "$line" = "$id" ]; then lease_write "$seconds"; else continue; fi
-        if [ "$confirm" -gt 0 ] && line_of "$tx/id" && [ "$line" = "$id" ] && [ -e "$tx/armed" ]; then
-          tx_until "$confirm" "$tx"
+        if ! line_of "$lease"; then frame lease gone
+        elif [ "$line" != "$id" ]; then
+          frame lease lost
+          show "$lease"
+        elif lease_write "$seconds" 2>/dev/null; then
+          if [ "$confirm" -gt 0 ] && line_of "$tx/id" && [ "$line" = "$id" ] && [ -e "$tx/armed" ]; then
+            tx_until "$confirm" "$tx"
+          fi
+          frame lease kept
+        else frame lease gone
         fi
+        frame waiting
         ;;
       release)
-        lease_held || rm -f "$lease"
+        lease_drop
         frame bye
         exit 0
         ;;
@@ -420,7 +454,7 @@ main_hold() {
     esac
   done
   # Its owner is gone: what it has open ends by itself, or is ended by the next one.
-  lease_held || rm -f "$lease"
+  lease_drop
   exit 0
 }
 
@@ -432,10 +466,10 @@ op_lease_show() {
   if [ -r "$lease" ]; then cat "$lease"; fi
 }
 
-# lease_break ID: somebody says that its owner is gone.
+# lease_break ID WHO: somebody says that its owner is gone.
 op_lease_break() {
   line_of "$lease" || return 0
   if [ "$line" != "$1" ]; then echo 'somebody else has taken it meanwhile'; return 1; fi
-  rm -f "$lease"
+  printf '%s\n' - 0 "$2" >"$lease.$$" && mv -f "$lease.$$" "$lease"
 }
 `;

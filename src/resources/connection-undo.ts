@@ -22,15 +22,15 @@ export const CONNECTION_RETURN = sh`
 # A device that NetworkManager only looked on (lo) keeps what a profile set of these when it is left alone again (seen
 # with 1.42.4): what they were is noted before its first profile.
 note_link() {
-  note=$R/var/lib/lvsctl/links/$1
-  if [ -e "$note" ]; then return 0; fi
+  link_file=$R/var/lib/lvsctl/links/$1
+  if [ -e "$link_file" ]; then return 0; fi
   own_folder && mkdir -p "$R/var/lib/lvsctl/links" || return 1
   for name in accept_ra addr_gen_mode use_tempaddr disable_ipv6; do
     if [ -e "$R/proc/sys/net/ipv6/conf/$1/$name" ]; then grep -H . "$R/proc/sys/net/ipv6/conf/$1/$name"; fi
-  done >"$note.$$" 2>/dev/null
+  done >"$link_file.$$" 2>/dev/null
   # Addresses whose routes NetworkManager makes itself.
-  ip -o addr show dev "$1" 2>/dev/null | sed -n 's/^.* inet6* \([^ ]*\) .* noprefixroute.*/address:\1/p' >>"$note.$$"
-  mv -f "$note.$$" "$note"
+  ip -o addr show dev "$1" 2>/dev/null | sed -n 's/^.* inet6* \([^ ]*\) .* noprefixroute.*/address:\1/p' >>"$link_file.$$"
+  mv -f "$link_file.$$" "$link_file"
 }
 
 return_link() {

@@ -219,7 +219,7 @@ async function again(world: World): Promise<string[]> {
 
 /** Sessions of a host in a run without a fault, and bytes that the longest of them answers. */
 const SESSIONS = 10;
-const LONGEST = 700;
+const LONGEST = 830;
 
 const fault: fc.Arbitrary<Fault> = fc.record({
   what: fc.constantFrom('reset', 'half-open', 'end', 'hang', 'kill', 'delay', 'twice', 'deaf'),
