@@ -4,6 +4,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { Connection } from '../transport/types.ts';
 import { takeBack, tellEnd } from './closing.ts';
 import { runGraph } from './graph.ts';
+import { lookBefore } from './health.ts';
 import { hooking } from './hooked.ts';
 import { refuseOtherHooks } from './hooks.ts';
 import { takeAll } from './lease.ts';
@@ -44,13 +45,16 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
         lost.abort();
       },
     });
-    await checkAll(plan, hosts, connections, options);
     const limit = pLimit(options.parallel);
     // Hosts are held all or none: with one of them lost, the run stops as if it had been asked to.
     const going = { ...options, signal: AbortSignal.any([lost.signal, ...(options.signal ? [options.signal] : [])]) };
     const hooked = hooking(plan, going, course, limit);
     const run: Run = { plan, id, spans: spansOf(plan), connections, options: going, course };
-    const act = paced(plan, options.rollout ?? {}, (step) => hooked(step, () => runStep(step, run)));
+    const [checked, looked] = await Promise.allSettled([checkAll(plan, hosts, connections, options), lookBefore(run)]);
+    for (const one of [checked, looked]) if (one.status === 'rejected') throw one.reason;
+    const act = paced(plan, options.rollout ?? {}, options.confirmTimeout !== null, (step) =>
+      hooked(step, () => runStep(step, run)),
+    );
     const steps = await runGraph(ordered, act, going.signal);
     await Promise.all(hosts.map(({ name }) => limit(() => takeBack(name, run))));
     await Promise.all(hosts.map((host) => limit(() => tellEnd(host, steps, run))));
@@ -65,7 +69,11 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
     return { id, hosts: results, steps, interrupted: options.signal?.aborted === true };
   } finally {
     await Promise.all([...course.leases.values()].map((lease) => lease.release()));
-    await Promise.all([...connections.values(), ...course.extra].map((connection) => connection.close()));
+    await Promise.all(
+      [...connections.values(), ...course.watch.askers.values(), ...course.extra].map((connection) =>
+        connection.close(),
+      ),
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import type { PlannedHost, Step } from '../plan/plan.ts';
 import type { Op } from '../resources/kind.ts';
 import type { Connection } from '../transport/types.ts';
 import type { StepOutcome } from './graph.ts';
+import { unwell } from './health.ts';
 import type { Run } from './run.ts';
 import { confirmTransaction, reachAnew, revertTransaction, type Settled } from './transaction.ts';
 
@@ -30,22 +31,38 @@ export async function stillReached(step: Step, run: Run): Promise<void> {
   extend(run, step.host, true);
 }
 
-/** Confirms a host's changes over a connection that came about after them; a lost answer is asked for again. */
-export async function confirmed(step: Step, run: Run): Promise<boolean> {
+/**
+ * Confirms a host's changes over a connection that came about after them, if all is well; a lost answer is asked for
+ * again.
+ * @throws APPLY-UNWELL, and the transport's errors
+ */
+export async function confirmed(step: Step, run: Run): Promise<StepOutcome> {
   const { host } = step;
   const { id, options } = run;
   const seconds = options.confirmTimeout ?? 0;
-  options.onEvent?.({ type: 'confirming', step: step.id, host });
   extend(run, host, false);
+  const connection = await replaced(run, host, seconds);
+  extend(run, host, true);
+  await lookAfterHost(step, run);
+  if (options.signal?.aborted) return 'stopped';
+  extend(run, host, false);
+  options.onEvent?.({ type: 'confirming', step: step.id, host });
   let settled: Settled;
   try {
-    settled = await confirmTransaction(await replaced(run, host, seconds), id, seconds);
+    settled = await confirmTransaction(connection, id, seconds);
   } catch (error) {
     if (!(error instanceof LvsctlError)) throw error;
     settled = await confirmTransaction(await replaced(run, host, seconds + PATIENCE), id, seconds);
   }
   settle(run, host, settled);
-  return settled.state === 'confirmed';
+  return settled.state === 'confirmed' ? 'done' : 'failed';
+}
+
+/** @throws APPLY-UNWELL */
+export async function lookAfterHost(step: Step, run: Run): Promise<void> {
+  run.options.onEvent?.({ type: 'looking-after', step: step.id, host: step.host });
+  const problems = await unwell(step.host, run);
+  if (problems.length > 0) throw new LvsctlError(problems);
 }
 
 /** A connection newer than any change; the earlier one holds the lease and stays. */
@@ -61,6 +78,7 @@ async function replaced(run: Run, host: string, patience: number): Promise<Conne
 function settle({ course, options }: Run, host: string, settled: Settled): void {
   course.open.delete(host);
   course.settled.set(host, settled);
+  if (settled.state === 'reverted') course.watch.rest.add(host);
   options.onEvent?.({ type: 'settled', host, settled });
 }
 

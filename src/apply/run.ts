@@ -3,6 +3,7 @@ import type { Veil } from '../host/veil.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Connection, Transport } from '../transport/types.ts';
 import type { StepOutcome } from './graph.ts';
+import { newWatch, type Watch } from './health.ts';
 import type { HookEvent } from './hooks.ts';
 import type { Lease } from './lease.ts';
 import type { Rollout } from './rollout.ts';
@@ -15,6 +16,7 @@ export type ApplyEvent =
   | { type: 'step-started'; step: string; host: string }
   | { type: 'op-done'; step: string; host: string; op: string; done: number; of: number }
   | { type: 'step-ended'; step: string; host: string; outcome: StepOutcome; problems: readonly Problem[] }
+  | { type: 'looking-after'; step: string; host: string }
   | { type: 'confirming'; step: string; host: string }
   | { type: 'reverting'; host: string }
   | { type: 'settled'; host: string; settled: Settled }
@@ -56,6 +58,8 @@ export interface ApplyOptions {
   stepTimeout: number;
   /** Seconds after which a host takes its changes back by itself, unless they are confirmed; null: it never does. */
   confirmTimeout: number | null;
+  /** Seconds in which hosts and services are to be well after a host's changes; absent: nobody looks. */
+  healthTimeout?: number;
   /** Seconds to wait for hosts that another run holds. */
   lockWait?: number;
   rollout?: Rollout;
@@ -79,6 +83,7 @@ export interface Course {
   /** Connections that were replaced by newer ones. */
   extra: Connection[];
   leases: Map<string, Lease>;
+  watch: Watch;
   /** A host that another run took, or whose lease was broken: nothing more is begun anywhere. */
   lost?: string;
 }
@@ -105,6 +110,7 @@ export function newCourse(): Course {
     settled: new Map(),
     extra: [],
     leases: new Map(),
+    watch: newWatch(),
   };
 }
 

@@ -3,7 +3,7 @@ import { execute } from '../host/client.ts';
 import { pastChanges, runNote } from '../plan/history.ts';
 import { isTaken, type Step } from '../plan/plan.ts';
 import type { Op } from '../resources/kind.ts';
-import { confirmed, extend, stillReached, takeBack } from './closing.ts';
+import { confirmed, extend, lookAfterHost, stillReached, takeBack } from './closing.ts';
 import { isLastRecord, type StepOutcome } from './graph.ts';
 import { owner } from './lease.ts';
 import { opFailed, refused } from './problems.ts';
@@ -16,11 +16,12 @@ import { enterOp, leaseOp, mayLockOut, openOp } from './transaction.ts';
  */
 export async function runStep(step: Step, run: Run): Promise<StepOutcome> {
   const { plan, id, spans, connections, options, course } = run;
-  const { problems, left, touched } = course;
+  const { problems, left, touched, watch } = course;
   const connection = connections.get(step.host);
   if (connection === undefined) throw new Error(`no connection to ${step.host}`);
   options.onEvent?.({ type: 'step-started', step: step.id, host: step.host });
   const armed = options.confirmTimeout !== null && isTaken(step);
+  const last = spans.last.get(step.host) === step.id;
   const opens = armed && spans.first.get(step.host) === step.id;
   const begins = [
     leaseOp(id),
@@ -30,6 +31,8 @@ export async function runStep(step: Step, run: Run): Promise<StepOutcome> {
   const ops = [...begins, ...step.changes.flatMap((change) => change.ops), ...step.ops];
   if (armed) course.open.set(step.host, step.id);
   if (opens) extend(run, step.host, true);
+  if (isTaken(step)) watch.begun.add(step.host);
+  if (last) watch.last.add(step.host);
   let outcome: StepOutcome;
   const found: Problem[] = [];
   try {
@@ -59,10 +62,11 @@ export async function runStep(step: Step, run: Run): Promise<StepOutcome> {
     outcome =
       failed !== undefined ? 'failed' : results.every((result) => result.status === 'done') ? 'done' : 'stopped';
     if (failed?.op.name === 'tx_open') course.open.delete(step.host);
-    if (armed && outcome === 'done') {
-      if (spans.last.get(step.host) === step.id) outcome = (await confirmed(step, run)) ? 'done' : 'failed';
-      else if (mayLockOut(step)) await stillReached(step, run);
-    }
+    if (last && outcome === 'done') {
+      watch.rest.add(step.host);
+      if (armed) outcome = await confirmed(step, run);
+      else await lookAfterHost(step, run);
+    } else if (armed && outcome === 'done' && mayLockOut(step)) await stillReached(step, run);
   } catch (error) {
     if (!(error instanceof LvsctlError)) throw error;
     if (step.stage !== 'record') touched.add(step.host);
@@ -82,6 +86,7 @@ export async function runStep(step: Step, run: Run): Promise<StepOutcome> {
       problems.set(step.host, earlier);
     }
   }
+  watch.last.delete(step.host);
   options.onEvent?.({ type: 'step-ended', step: step.id, host: step.host, outcome, problems: found });
   return outcome;
 }

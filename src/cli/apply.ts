@@ -26,6 +26,10 @@ export interface ApplyOptions extends HostOptions {
   /** commander's word for `--no-confirm`. */
   confirm: boolean;
   /** Seconds. */
+  healthTimeout?: number;
+  /** commander's word for `--no-health`. */
+  health?: boolean;
+  /** Seconds. */
   lockWait?: number;
   serial?: NonNullable<Rollout['serial']>;
   canary?: string;
@@ -167,6 +171,7 @@ async function runPlan(
     timeout: options.timeout,
     stepTimeout: options.stepTimeout,
     confirmTimeout: options.confirm ? options.confirmTimeout : null,
+    ...(options.health === true && options.healthTimeout !== undefined ? { healthTimeout: options.healthTimeout } : {}),
     lockWait: options.lockWait ?? 0,
     rollout: {
       ...(options.serial === undefined ? {} : { serial: options.serial }),
@@ -212,6 +217,9 @@ function showEvent(event: ApplyEvent, phase: Phase): void {
     case 'step-ended':
       if (event.outcome === 'done') phase.done(event.step);
       else phase.failed(event.step, event.outcome);
+      break;
+    case 'looking-after':
+      phase.update(event.step, 'is it well?');
       break;
     case 'confirming':
       phase.update(event.step, 'confirming over a new connection');

@@ -36,7 +36,11 @@ export async function demoCommand(
   await step(labCommand('up', { inventory: [inventory] }, output, signal), 'lab up');
   chapter(2, 'The plan, applied over SSH');
   await step(
-    applyInventory({ ...host, yes: true, stepTimeout: 600, confirmTimeout: 60, confirm: true }, output, signal),
+    applyInventory(
+      { ...host, yes: true, stepTimeout: 600, confirmTimeout: 60, confirm: true, health: true, healthTimeout: 120 },
+      output,
+      signal,
+    ),
     'apply',
   );
   chapter(3, 'Real requests from the client');

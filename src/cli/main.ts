@@ -125,7 +125,14 @@ function changing(command: Command): Command {
         .default(60),
     )
     .option('--no-confirm', 'hosts take nothing back by themselves: a wrong step may strand them')
-    .addOption(new Option('--lock-wait <time>', 'wait for hosts that another run holds, e.g. 5m').argParser(duration));
+    .addOption(new Option('--lock-wait <time>', 'wait for hosts that another run holds, e.g. 5m').argParser(duration))
+    .addOption(
+      new Option('--serial <hosts>', 'change so many at once: a number, or a share such as 25%').argParser(serial),
+    )
+    .option('--canary <host>', 'change this host before all others')
+    .addOption(
+      new Option('--max-fail <n>', 'begin nothing more when more hosts failed; 0 with --serial').argParser(whole),
+    );
 }
 
 function withReach(command: Command): Command {
@@ -181,10 +188,11 @@ export function makeProgram(): Command {
     .description('bring the hosts to what the inventory describes, or run a saved plan')
     .argument('[planfile]', 'a plan saved by lvsctl plan --out')
     .addOption(
-      new Option('--serial <hosts>', 'change so many at once: a number, or a share such as 25%').argParser(serial),
+      new Option('--health-timeout <seconds>', 'hosts and services are to be well in this time after a change')
+        .argParser(positive)
+        .default(120),
     )
-    .option('--canary <host>', 'change this host first at every stage')
-    .addOption(new Option('--max-fail <n>', 'begin no further host when more than so many failed').argParser(whole))
+    .option('--no-health', 'look after no hosts and services: a change that breaks one goes on')
     .action(async (planfile: string | undefined, options) =>
       act(options, async (output, signal) => {
         const { applyInventory, applySaved } = await import('./apply.ts');
@@ -197,11 +205,6 @@ export function makeProgram(): Command {
   changing(withHosts(program.command('destroy')))
     .description('give the hosts back as they were before lvsctl')
     .option('--keep-packages', 'leave what lvsctl installed')
-    .addOption(
-      new Option('--serial <hosts>', 'change so many at once: a number, or a share such as 25%').argParser(serial),
-    )
-    .option('--canary <host>', 'change this host first at every stage')
-    .addOption(new Option('--max-fail <n>', 'begin no further host when more than so many failed').argParser(whole))
     .action(async (options) =>
       act(options, async (output, signal) =>
         (await import('./destroy.ts')).destroyCommand(withInventory(options), output, signal),
@@ -228,6 +231,7 @@ export function makeProgram(): Command {
 
   changing(withHosts(program.command('rollback')))
     .description('take back what a run changed')
+    .option('--out <file>', 'save the plan, for lvsctl apply <file>, and change nothing')
     .argument('[id]', 'a run, or how its id begins; the last one when left out')
     .action(async (id: string | undefined, options) =>
       act(options, async (output, signal) =>

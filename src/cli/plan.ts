@@ -1,5 +1,5 @@
 import { writePlan } from '../plan/file.ts';
-import { isEmpty } from '../plan/plan.ts';
+import { isEmpty, type Plan } from '../plan/plan.ts';
 import { planText } from '../report/plan-text.ts';
 import { aim, type HostOptions } from './context.ts';
 import { makePlan } from './make-plan.ts';
@@ -15,18 +15,22 @@ export async function planCommand(options: PlanOptions, output: Output, signal: 
   const target = await aim(options, output);
   try {
     const { plan } = await makePlan(target, options, output, { keep: false, signal });
-    output.print(planText(plan, output.paint));
-    output.emit('plan', { plan });
-    if (options.out !== undefined) {
-      writePlan(options.out, plan);
-      output.progress.note(`Saved to ${options.out}. Apply exactly this: lvsctl apply ${options.out}`);
-    }
-    if (plan.unseen.length > 0) {
-      if (output.json) output.problems(plan.unseen.flatMap(({ problems }) => problems));
-      return EXIT.error;
-    }
-    return options.detailedExitcode && !isEmpty(plan) ? EXIT.changes : EXIT.done;
+    const code = showPlan(plan, options.out, output);
+    return code === EXIT.done && options.detailedExitcode && !isEmpty(plan) ? EXIT.changes : code;
   } finally {
     await target.transport.close();
   }
+}
+
+/** Shows a plan, and saves it where a file is given. */
+export function showPlan(plan: Plan, out: string | undefined, output: Output): number {
+  output.print(planText(plan, output.paint));
+  output.emit('plan', { plan });
+  if (out !== undefined) {
+    writePlan(out, plan);
+    output.progress.note(`Saved to ${out}. Apply exactly this: lvsctl apply ${out}`);
+  }
+  if (plan.unseen.length === 0) return EXIT.done;
+  if (output.json) output.problems(plan.unseen.flatMap(({ problems }) => problems));
+  return EXIT.error;
 }

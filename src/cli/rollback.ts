@@ -1,26 +1,31 @@
 import { failure, LvsctlError } from '../errors/index.ts';
 import { isTakeable } from '../plan/history.ts';
 import { type ApplyOptions, agreeAndRun } from './apply.ts';
-import type { Aim } from './context.ts';
-import { planAfterOthers } from './make-plan.ts';
+import { type Aim, aim } from './context.ts';
+import { makePlan, planAfterOthers } from './make-plan.ts';
 import type { Output } from './output.ts';
+import { showPlan } from './plan.ts';
 import { chooseRun, headOf, type Run, readHistory } from './runs.ts';
 
-/** `lvsctl rollback [ID]`: shows what would take back what a run changed, asks, and does it. */
+export interface RollbackOptions extends ApplyOptions {
+  out?: string;
+}
+
+/** `lvsctl rollback [ID]`: shows what would take back what a run changed, asks, and does it; or saves it as a plan. */
 export async function rollbackCommand(
   id: string | undefined,
-  options: ApplyOptions,
+  options: RollbackOptions,
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
+  if (options.out !== undefined) return saveRollback(id, options, options.out, output, signal);
   return agreeAndRun(options, output, signal, {
     instead: 'Say --yes; lvsctl show ID tells what a run changed.',
     question: 'Take this back?',
     make: async (target) => {
       const run = await runToTakeBack(id, target, options, output, signal);
-      const limit = [...run.hosts].flatMap(([host, one]) => (isTakeable(one) ? [host] : []));
       const extra = { keep: true as const, rollback: run.id, signal };
-      const made = await planAfterOthers(target, { ...options, limit }, output, extra);
+      const made = await planAfterOthers(target, { ...options, limit: hostsOf(run) }, output, extra);
       output.print(`Takes back run ${run.id}\n`);
       const after =
         headOf(run).purpose === 'rollback'
@@ -29,6 +34,30 @@ export async function rollbackCommand(
       return { ...made, after };
     },
   });
+}
+
+async function saveRollback(
+  id: string | undefined,
+  options: RollbackOptions,
+  out: string,
+  output: Output,
+  signal: AbortSignal,
+): Promise<number> {
+  const target = await aim(options, output);
+  try {
+    const run = await runToTakeBack(id, target, options, output, signal);
+    const extra = { keep: false, rollback: run.id, signal };
+    const { plan } = await makePlan(target, { ...options, limit: hostsOf(run) }, output, extra);
+    output.print(`Takes back run ${run.id}\n`);
+    return showPlan(plan, out, output);
+  } finally {
+    await target.transport.close();
+  }
+}
+
+/** The hosts on which a run left something. */
+function hostsOf(run: Run): string[] {
+  return [...run.hosts].flatMap(([host, one]) => (isTakeable(one) ? [host] : []));
 }
 
 /**

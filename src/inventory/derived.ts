@@ -44,3 +44,16 @@ export function stillAsked(cluster: Cluster, hosts: readonly string[]): Asking[]
   ]);
   return asking.filter(({ by }) => by.length > 0);
 }
+
+/** Pages where the port is one of lvsctl's web servers, proxies or applications, or is checked by a page. Pure. */
+export function howToAsk(cluster: Cluster, service: Service, port: number): 'http' | 'connect' {
+  const checked = service.healthCheck?.check;
+  if (checked?.type === 'http_get' && checked.port === undefined) return 'http';
+  const real = realServersOf(service);
+  const ports = new Set(real.filter((one) => one.port !== 0).map((one) => one.port));
+  const sites = [...cluster.webServers, ...cluster.proxies, ...cluster.applications];
+  const served = sites.some(
+    (site) => (site.port === port || ports.has(site.port)) && real.some(({ host }) => site.hosts.includes(host)),
+  );
+  return served ? 'http' : 'connect';
+}

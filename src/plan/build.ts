@@ -5,6 +5,7 @@ import { sha256 } from '../resources/file.ts';
 import { diffOne, keyOf, noticesOf, stageOf, theirsOf } from '../resources/index.ts';
 import type { Change, Op } from '../resources/kind.ts';
 import { revertOf } from '../resources/revert.ts';
+import { healthOf } from './health.ts';
 import { notTakenBack, parseChanges, shownBack } from './history.ts';
 import {
   type Manifest,
@@ -93,6 +94,8 @@ export function buildPlan(
   }
   warnings.push(...halfMoves(context.cluster, new Set(seen.map(({ host }) => host.name)), staged));
   const steps = orderSteps(staged);
+  // What is given back or taken back is not what the inventory describes.
+  const health = purpose === 'apply' ? healthOf(context.cluster, seen, steps) : undefined;
   const reverts = new Map(seen.map((one) => [one.host.name, revertOfHost(one, steps)]));
   return {
     format: 'lvsctl-plan',
@@ -116,6 +119,7 @@ export function buildPlan(
     unseen: unseen.map(({ host, problems }) => ({ host: host.name, problems })),
     steps: withChecks(withRecords(steps, books)),
     warnings,
+    ...(health === undefined ? {} : { health }),
     ...(context.secrets === undefined || context.secrets.length === 0 ? {} : { secrets: context.secrets }),
     ...(context.hooks === undefined ? {} : { hooks: context.hooks }),
   };

@@ -2,6 +2,7 @@ import type { Problem } from '../errors/index.ts';
 import type { Ssh } from '../inventory/model.ts';
 import type { Resource } from '../resources/index.ts';
 import type { Change, Op, Stage } from '../resources/kind.ts';
+import type { Health } from './health.ts';
 
 /** Version of the plan's JSON; a plan of another version is refused. */
 export const PLAN_VERSION = 4;
@@ -78,6 +79,8 @@ export interface Plan {
   warnings: Warning[];
   /** The secrets that its files name, each with a digest that tells nothing without the operator's key. */
   secrets?: { name: string; digest: string }[];
+  /** What hosts and services are asked for as the hosts' changes are made: none where nothing is to answer. */
+  health?: Health;
   /** Programs run where lvsctl runs, before and after each step: absolute paths, and SHA-256 (hex) of the files. */
   hooks?: { beforeChange?: { file: string; sha256: string }; afterChange?: { file: string; sha256: string } };
 }

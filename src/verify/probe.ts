@@ -88,7 +88,8 @@ export async function neighbour(connection: Connection, address: string): Promis
   return /lladdr ([0-9a-f:]{17})/u.exec(text)?.[1];
 }
 
-async function capture(connection: Connection, argv: readonly string[], timeout: number): Promise<string> {
+/** All that a program says. @throws the transport’s errors, VERIFY-TOO-MUCH */
+export async function capture(connection: Connection, argv: readonly string[], timeout: number): Promise<string> {
   const session = await connection.open(argv, { phase: 'verify', timeout });
   session.end();
   const chunks: Uint8Array[] = [];

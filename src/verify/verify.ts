@@ -1,4 +1,4 @@
-import { realServersOf } from '../inventory/derived.ts';
+import { howToAsk, realServersOf } from '../inventory/derived.ts';
 import type { Cluster, Host, Service } from '../inventory/model.ts';
 import type { SeenHost } from '../plan/build.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -119,19 +119,6 @@ async function askOne(
     how: howToAsk(context.cluster, service, asked.port),
   });
   add([judgeTraffic(hop, realServersOf(service), answers, bodies, spreads(service))]);
-}
-
-/** Pages where the port is one of lvsctl's web servers, proxies or applications, or is checked by a page. */
-function howToAsk(cluster: Cluster, service: Service, port: number): 'http' | 'connect' {
-  const checked = service.healthCheck?.check;
-  if (checked?.type === 'http_get' && checked.port === undefined) return 'http';
-  const real = realServersOf(service);
-  const ports = new Set(real.filter((one) => one.port !== 0).map((one) => one.port));
-  const sites = [...cluster.webServers, ...cluster.proxies, ...cluster.applications];
-  const served = sites.some(
-    (site) => (site.port === port || ports.has(site.port)) && real.some(({ host }) => site.hosts.includes(host)),
-  );
-  return served ? 'http' : 'connect';
 }
 
 /** Whether one client's requests, one after the other, reach every real server. */

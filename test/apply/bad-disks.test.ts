@@ -7,12 +7,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type ApplyResult, applyPlan } from '../../src/apply/apply.ts';
 import { LvsctlError, type Problem } from '../../src/errors/index.ts';
 import { observe } from '../../src/host/client.ts';
-import type { Cluster, Host } from '../../src/inventory/model.ts';
 import { buildPlan } from '../../src/plan/build.ts';
 import type { StagedResource } from '../../src/plan/manifest.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import type { Connection, Transport } from '../../src/transport/types.ts';
 import { localShell } from '../host/local-shell.ts';
+import { bareHost, emptyCluster } from '../plan/empty.ts';
 
 /** Disks that are full or read-only, and a clock years off: real file systems in a mount namespace of the test's own. */
 
@@ -65,13 +65,9 @@ const LARGE = [...SMALL, file('/etc/two', 'x'.repeat(4 * 1024 * 1024), 'web')];
 
 async function planOf(desired: StagedResource[]): Promise<Plan> {
   const { facts, states } = await observe(here(), { facts: [], desire: () => desired.map(({ resource }) => resource) });
-  const host = { name: 'here', ssh: { address: 'here' } } as Host;
+  const host = bareHost('here');
   const context = { fingerprint: '', engine: '', lab: false, created: new Date().toISOString() };
-  return buildPlan(
-    { cluster: { name: 'c', file: 'x' } as Cluster, ...context },
-    [{ host, facts, states, desired }],
-    [],
-  );
+  return buildPlan({ cluster: emptyCluster(), ...context }, [{ host, facts, states, desired }], []);
 }
 
 const LIMITS = { parallel: 10, timeout: 60, stepTimeout: 60, confirmTimeout: 60, transport };

@@ -18,10 +18,10 @@ import pLimit from 'p-limit';
 import { type ApplyResult, applyPlan } from '../../src/apply/apply.ts';
 import { LvsctlError } from '../../src/errors/index.ts';
 import { observe } from '../../src/host/client.ts';
-import type { Cluster, Host } from '../../src/inventory/model.ts';
 import { buildPlan, type SeenHost } from '../../src/plan/build.ts';
 import type { StagedResource } from '../../src/plan/manifest.ts';
 import type { Plan } from '../../src/plan/plan.ts';
+import { bareHost, emptyCluster } from '../plan/empty.ts';
 import { type Fault, faultyWay } from './faulty-link.ts';
 
 const HOSTS = ['lvs1', 'rs1'];
@@ -101,7 +101,7 @@ async function makePlan(world: World): Promise<Plan> {
   const way = faultyWay({ env: envOf(world), faults: [], patience: 60 });
   const seen = await Promise.all(
     HOSTS.map(async (name): Promise<SeenHost> => {
-      const host = { name, ssh: { address: name } } as Host;
+      const host = bareHost(name);
       const connection = await way.connect({ name, ssh: host.ssh }, { phase: 'plan' });
       const { facts, states } = await observe(connection, {
         facts: [],
@@ -110,7 +110,7 @@ async function makePlan(world: World): Promise<Plan> {
       return { host, facts, states, desired: WANTED };
     }),
   );
-  const cluster = { name: 'c', file: 'lvs.yaml' } as Cluster;
+  const cluster = emptyCluster();
   return buildPlan({ cluster, fingerprint: '', engine: '', lab: false, created: new Date().toISOString() }, seen, []);
 }
 

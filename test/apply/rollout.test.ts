@@ -23,10 +23,10 @@ function planOf(steps: Step[], jumps: Record<string, string> = {}): Plan {
 }
 
 /** The steps that were done, and the most that ran at once. */
-async function go(steps: Step[], rollout: Rollout, failing: string[] = []) {
+async function go(steps: Step[], rollout: Rollout, failing: string[] = [], armed = true) {
   const done: string[] = [];
   let [running, most] = [0, 0];
-  const act = paced(planOf(steps), rollout, async ({ id }) => {
+  const act = paced(planOf(steps), rollout, armed, async ({ id }) => {
     running += 1;
     most = Math.max(most, running);
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -54,10 +54,31 @@ describe('a rollout', () => {
     expect([1, 4, 7, 100].map((hosts) => atOnce({ percent: 25 }, hosts))).toEqual([1, 1, 1, 25]);
   });
 
-  test('the canary goes first at every stage', async () => {
+  test('a group begins when all of the one before it has ended', async () => {
+    const order: string[] = [];
+    const act = paced(planOf(WEB), { serial: { hosts: 2 } }, true, async ({ host }) => {
+      order.push(host);
+      await new Promise((resolve) => setTimeout(resolve, host === 'b' ? 50 : 5));
+      order.push(`${host} ended`);
+      return 'done';
+    });
+    await runGraph(WEB, act);
+    expect(order).toEqual(['a', 'b', 'a ended', 'b ended', 'c', 'd', 'c ended', 'd ended']);
+  });
+
+  test('the canary goes first at every stage where the others have to come before its next one', async () => {
     const { done } = await go([...WEB, ...VIP], { canary: 'c' });
     expect([done[0], done[4]]).toEqual(['c/web', 'c/real-vip']);
     expect(done).toHaveLength(8);
+  });
+
+  test('the canary is done before all others where nothing is in the way', async () => {
+    const own = ['a', 'b', 'c'].flatMap((host) => [step(`${host}/web`), step(`${host}/real-vip`, [`${host}/web`])]);
+    const { done } = await go(own, { canary: 'c' });
+    expect(done.slice(0, 2)).toEqual(['c/web', 'c/real-vip']);
+    expect(done).toHaveLength(6);
+    const failed = await go(own, { canary: 'c' }, ['c/real-vip']);
+    expect(failed.done).toEqual(['c/web', 'c/real-vip']);
   });
 
   test('a canary that fails keeps the others as they are', async () => {
@@ -71,8 +92,9 @@ describe('a rollout', () => {
   });
 
   test.each<[number | undefined, string[]]>([
-    [undefined, ['a/web', 'b/web', 'c/web', 'd/web']],
+    [undefined, ['a/web']],
     [0, ['a/web']],
+    [9, ['a/web', 'b/web', 'c/web', 'd/web']],
     [1, ['a/web', 'b/web']],
   ])('with --max-fail %s, of hosts that all fail these are begun: %j', async (maxFail, begun) => {
     const rollout = { serial: { hosts: 1 }, ...(maxFail === undefined ? {} : { maxFail }) };
@@ -84,6 +106,24 @@ describe('a rollout', () => {
     expect(done).toEqual(begun);
     const others = WEB.map(({ id }) => id).filter((id) => !begun.includes(id));
     expect(others.map((id) => outcomes[id])).toEqual(others.map(() => 'stopped'));
+  });
+
+  test.each([
+    ['armed, a host in the middle is stopped, and goes back', true, ['a/web', 'b/web', 'a/real-vip']],
+    ['not armed, it is brought to its end', false, ['a/web', 'b/web', 'a/real-vip', 'b/real-vip']],
+  ])('%s', async (_, armed, expected) => {
+    const two = ['a', 'b'];
+    const steps = [
+      ...two.map((host) => step(`${host}/web`)),
+      ...two.map((host) =>
+        step(
+          `${host}/real-vip`,
+          two.map((each) => `${each}/web`),
+        ),
+      ),
+    ];
+    const { done } = await go(steps, { serial: { hosts: 1 } }, ['a/real-vip'], armed);
+    expect(done).toEqual(expected);
   });
 });
 

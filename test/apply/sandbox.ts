@@ -13,12 +13,12 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { observe } from '../../src/host/client.ts';
-import type { Cluster, Host } from '../../src/inventory/model.ts';
 import { buildPlan, type SeenHost } from '../../src/plan/build.ts';
 import type { StagedResource } from '../../src/plan/manifest.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import type { Connection, Transport } from '../../src/transport/types.ts';
 import { localShell } from '../host/local-shell.ts';
+import { bareHost, emptyCluster } from '../plan/empty.ts';
 
 const me = execFileSync('id', ['-un']).toString().trim();
 const group = execFileSync('id', ['-gn']).toString().trim();
@@ -29,7 +29,8 @@ export interface Sandbox {
   connect(host: string): Connection;
   /** A file of a host; null where there is none. */
   read(host: string, path: string): string | null;
-  put(host: string, path: string, content: string): void;
+  /** Writes a file of a host; with no host, of the tools that all of them have. */
+  put(host: string, path: string, content: string, mode?: number): void;
   /** A plan that gives each host these resources. */
   plan(wanted: Readonly<Record<string, readonly StagedResource[]>>): Promise<Plan>;
   end(): void;
@@ -64,29 +65,19 @@ export function makeSandbox(hosts: readonly string[]): Sandbox {
     connect,
     transport: { connect: async ({ name }) => connect(name), close: async () => undefined },
     read: (host, path) => (existsSync(at(host, path)) ? readFileSync(at(host, path), 'utf8') : null),
-    put: (host, path, content) => write(at(host, path), content),
+    put: (host, path, content, mode) => write(at(host, path), content, mode),
     end: () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }),
     async plan(wanted) {
       const seen = await Promise.all(
         Object.entries(wanted).map(async ([name, desired]): Promise<SeenHost> => {
-          const host = { name, ssh: { address: name } } as Host;
+          const host = bareHost(name);
           const desire = () => desired.map(({ resource }) => resource);
           const { facts, states } = await observe(connect(name), { facts: [], desire });
           return { host, facts, states, desired };
         }),
       );
-      const cluster = { name: 'test', file: '/lvs.yaml', services: [], hosts: seen.map(({ host }) => host) };
-      return buildPlan(
-        {
-          cluster: cluster as unknown as Cluster,
-          fingerprint: '',
-          engine: '',
-          lab: false,
-          created: String(Math.random()),
-        },
-        seen,
-        [],
-      );
+      const context = { fingerprint: '', engine: '', lab: false, created: String(Math.random()) };
+      return buildPlan({ cluster: emptyCluster('test'), ...context }, seen, []);
     },
   };
 }

@@ -17,7 +17,6 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { execute, observe } from '../../src/host/client.ts';
 import { makeVeil, type Veil } from '../../src/host/veil.ts';
 import { readKey } from '../../src/host/veil-key.ts';
-import type { Cluster, Host } from '../../src/inventory/model.ts';
 import { buildPlan } from '../../src/plan/build.ts';
 import { parseChanges, pastChanges, runNote, takenBack } from '../../src/plan/history.ts';
 import { parseManifest, removals, type StagedResource } from '../../src/plan/manifest.ts';
@@ -25,6 +24,7 @@ import { isEmpty, type Plan } from '../../src/plan/plan.ts';
 import { makePaint } from '../../src/report/paint.ts';
 import { planText } from '../../src/report/plan-text.ts';
 import type { FileResource } from '../../src/resources/index.ts';
+import { bareHost, emptyCluster } from '../plan/empty.ts';
 import { localShell } from './local-shell.ts';
 
 /** The real host program on a folder of the test's own: what it gets, what comes back, and what a plan holds of it. */
@@ -65,7 +65,7 @@ const file: FileResource = {
   mode: '0600',
 };
 const wanted: StagedResource[] = [{ stage: 'rules', resource: file }];
-const host = { name: 'here', ssh: { address: 'here' } } as Host;
+const host = bareHost('here');
 
 async function plan(veil: Veil, desired: StagedResource[] | 'destroy' | { run: string } = wanted): Promise<Plan> {
   let asked: StagedResource[] = [];
@@ -79,7 +79,7 @@ async function plan(veil: Veil, desired: StagedResource[] | 'destroy' | { run: s
     },
     veil,
   });
-  const cluster = { name: 'c', file: 'lvs.yaml' } as Cluster;
+  const cluster = emptyCluster();
   const context = { cluster, fingerprint: '', engine: '', lab: false, created: '' };
   const purpose = run !== undefined ? 'rollback' : desired === 'destroy' ? 'destroy' : 'apply';
   return buildPlan(context, [{ host, facts, desired: asked, states }], [], purpose);
