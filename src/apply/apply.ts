@@ -7,10 +7,11 @@ import { runGraph } from './graph.ts';
 import { lookBefore } from './health.ts';
 import { hooking } from './hooked.ts';
 import { refuseOtherHooks } from './hooks.ts';
+import { withJumps } from './jumps.ts';
 import { takeAll } from './lease.ts';
 import { readBack, untouched } from './read-back.ts';
 import { checkAll, reachAll } from './ready.ts';
-import { paced, refuseJumps, withCanary } from './rollout.ts';
+import { paced, withCanary } from './rollout.ts';
 import { type ApplyOptions, type ApplyResult, newCourse, type Run } from './run.ts';
 import { runStep } from './step.ts';
 import { spansOf } from './transaction.ts';
@@ -30,8 +31,8 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
   const lost = new AbortController();
   try {
     refuseOtherHooks(plan);
-    if (options.confirmTimeout !== null) refuseJumps(plan);
-    const ordered = withCanary(plan.steps, options.rollout?.canary);
+    const rolled = withCanary(plan.steps, options.rollout?.canary);
+    const ordered = options.confirmTimeout === null ? rolled : withJumps(plan, rolled);
     await reachAll(hosts, connections, options);
     const id = randomBytes(8).toString('hex');
     course.leases = await takeAll(new Map(hosts.flatMap(({ name }) => pairOf(name, connections.get(name)))), {

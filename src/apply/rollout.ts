@@ -62,8 +62,8 @@ function comesAfter(steps: readonly Step[], step: Step): Step[] {
   return [...found];
 }
 
-/** Steps in an order in which each comes after what it needs. */
-function sorted(steps: readonly Step[]): Step[] {
+/** Steps in an order in which each comes after what it needs. Pure. */
+export function sorted(steps: readonly Step[]): Step[] {
   const left = new Map(steps.map((step) => [step.id, step]));
   const order: Step[] = [];
   const take = (step: Step) => {
@@ -125,27 +125,4 @@ function groups(size: number): <T>(run: () => Promise<T>) => Promise<T> {
 /** At least one; a share is rounded down. Pure. */
 export function atOnce(serial: NonNullable<Rollout['serial']>, hosts: number): number {
   return Math.max(1, 'hosts' in serial ? serial.hosts : Math.floor((hosts * serial.percent) / 100));
-}
-
-/**
- * A host and the way to it must not be in the hands of their guards at the same time: the guard of the first would see
- * no confirmation for what the second did.
- * @throws APPLY-JUMP-HOST
- */
-export function refuseJumps(plan: Plan): void {
-  const changed = new Set(plan.steps.filter(isTaken).map(({ host }) => host));
-  const hosts = plan.hosts.filter(({ name }) => changed.has(name));
-  const names = new Map(hosts.flatMap(({ name, ssh }) => [[name, name] as const, [ssh.address, name] as const]));
-  const behind = hosts.flatMap(({ name, ssh }) => {
-    const hops = (ssh.jump ?? '').split(',').map((hop) => hop.trim().replace(/^.*@/u, '').replace(/:\d+$/u, ''));
-    return hops.flatMap((hop) => (names.has(hop) && names.get(hop) !== name ? [{ name, jump: names.get(hop) }] : []));
-  });
-  if (behind.length === 0) return;
-  const jumps = [...new Set(behind.map(({ jump }) => jump))].join(',');
-  throw failure({
-    code: 'APPLY-JUMP-HOST',
-    place: { kind: 'none' },
-    what: `${jumps} is the way to ${behind.map(({ name }) => name).join(', ')}, and both would change: while a host may take its changes back, the way to it has to stand`,
-    next: `Nothing was changed. Apply to it first (--limit ${jumps}), then to the others.`,
-  });
 }

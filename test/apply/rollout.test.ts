@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { runGraph } from '../../src/apply/graph.ts';
-import { atOnce, paced, type Rollout, refuseJumps, withCanary } from '../../src/apply/rollout.ts';
+import { atOnce, paced, type Rollout, withCanary } from '../../src/apply/rollout.ts';
 import type { Plan, Step } from '../../src/plan/plan.ts';
 
 function step(id: string, needs: string[] = []): Step {
@@ -16,9 +16,9 @@ const VIP = ['a', 'b', 'c', 'd'].map((host) =>
   ),
 );
 
-function planOf(steps: Step[], jumps: Record<string, string> = {}): Plan {
+function planOf(steps: Step[]): Plan {
   const names = [...new Set(steps.map(({ host }) => host))];
-  const hosts = names.map((name) => ({ name, ssh: { address: `10.0.0.${name.charCodeAt(0)}`, jump: jumps[name] } }));
+  const hosts = names.map((name) => ({ name, ssh: { address: name } }));
   return { hosts, steps } as unknown as Plan;
 }
 
@@ -124,19 +124,5 @@ describe('a rollout', () => {
     ];
     const { done } = await go(steps, { serial: { hosts: 1 } }, ['a/real-vip'], armed);
     expect(done).toEqual(expected);
-  });
-});
-
-describe('a jump host', () => {
-  test.each<[string, Record<string, string>, boolean]>([
-    ['by its name', { a: 'b' }, true],
-    ['with a user and a port, among others', { a: 'x,root@b:2222' }, true],
-    ['by its address', { a: '10.0.0.98' }, true],
-    ['that the plan does not change', { a: 'bastion' }, false],
-    ['none', {}, false],
-  ])('%s', (_, jumps, refused) => {
-    const check = () => refuseJumps(planOf(WEB, jumps));
-    if (refused) expect(check).toThrow(/APPLY-JUMP-HOST: b is the way to a/u);
-    else expect(check).not.toThrow();
   });
 });
