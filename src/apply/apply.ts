@@ -15,6 +15,7 @@ import { paced, withCanary } from './rollout.ts';
 import { type ApplyOptions, type ApplyResult, newCourse, type Run } from './run.ts';
 import { runStep } from './step.ts';
 import { spansOf } from './transaction.ts';
+import { turns } from './turns.ts';
 
 export { refuseUnseen } from './ready.ts';
 export type { ApplyEvent, ApplyOptions, ApplyResult, HostResult } from './run.ts';
@@ -50,13 +51,13 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
     // Hosts are held all or none: with one of them lost, the run stops as if it had been asked to.
     const going = { ...options, signal: AbortSignal.any([lost.signal, ...(options.signal ? [options.signal] : [])]) };
     const hooked = hooking(plan, going, course, limit);
-    const run: Run = { plan, id, spans: spansOf(plan), connections, options: going, course };
+    const run: Run = { plan, id, spans: spansOf({ ...plan, steps: ordered }), connections, options: going, course };
     const [checked, looked] = await Promise.allSettled([checkAll(plan, hosts, connections, options), lookBefore(run)]);
     for (const one of [checked, looked]) if (one.status === 'rejected') throw one.reason;
     const act = paced(plan, options.rollout ?? {}, options.confirmTimeout !== null, (step) =>
       hooked(step, () => runStep(step, run)),
     );
-    const steps = await runGraph(ordered, act, going.signal);
+    const steps = await runGraph(ordered, act, going.signal, turns(run, ordered));
     await Promise.all(hosts.map(({ name }) => limit(() => takeBack(name, run))));
     await Promise.all(hosts.map((host) => limit(() => tellEnd(host, steps, run))));
     const results = await Promise.all(

@@ -1,11 +1,16 @@
 import { type FactGroup, observe } from '../host/client.ts';
-import type { Plan, PlannedChange } from '../plan/plan.ts';
+import { isDrain, type Plan, type PlannedChange } from '../plan/plan.ts';
 import type { Connection } from '../transport/types.ts';
 import type { ApplyOptions } from './run.ts';
 
 /** What a plan changes on one host, in the order of its steps. Pure. */
 export function changesOf(plan: Plan, host: string): PlannedChange[] {
   return plan.steps.filter((step) => step.host === host).flatMap((step) => step.changes);
+}
+
+/** Those of them that stay: without drains. Pure. */
+export function stayingOf(plan: Plan, host: string): PlannedChange[] {
+  return plan.steps.filter((step) => step.host === host && !isDrain(step)).flatMap((step) => step.changes);
 }
 
 /** A resource may change in several steps; the first is what a run begins with. */

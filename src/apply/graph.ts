@@ -8,12 +8,14 @@ export type StepOutcome = 'done' | 'failed' | 'skipped' | 'stopped';
  * A failed step holds up what depends on it and nothing else. When `signal` aborts, running steps come to their
  * next safe point by themselves and no further step starts.
  * @param run does one step; resolves with whether it went well
+ * @param further steps that come before one too, found out when all that it needs is done; none that waits for it
  * @returns how each step ended, by id
  */
 export async function runGraph(
   steps: readonly Step[],
   run: (step: Step) => Promise<StepOutcome>,
   signal?: AbortSignal,
+  further: (step: Step) => Promise<readonly string[]> = async () => [],
 ): Promise<Map<string, StepOutcome>> {
   const outcomes = new Map<string, Promise<StepOutcome>>();
   const byId = new Map(steps.map((step) => [step.id, step]));
@@ -23,6 +25,10 @@ export async function runGraph(
     const outcome = (async () => {
       const needs = step.needs.flatMap((id) => byId.get(id) ?? []);
       const before = await Promise.all(needs.map(outcomeOf));
+      if (!before.some((each) => each !== 'done')) {
+        const more = (await further(step)).flatMap((id) => byId.get(id) ?? []);
+        before.push(...(await Promise.all(more.map(outcomeOf))));
+      }
       if (before.includes('stopped')) return 'stopped';
       // A host's last record belongs to what is done there by now.
       if (signal?.aborted && !isLastRecord(step)) return 'stopped';

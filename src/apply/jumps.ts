@@ -1,5 +1,5 @@
 import { failure } from '../errors/index.ts';
-import { isTaken, type Plan, type Step } from '../plan/plan.ts';
+import { isDrain, isTaken, type Plan, type Step } from '../plan/plan.ts';
 import { sorted } from './rollout.ts';
 
 /** A host and one that is on the way to it, both changed by a plan. */
@@ -39,8 +39,13 @@ export function withJumps(plan: Plan, steps: readonly Step[]): Step[] {
 function apart(steps: readonly Step[], first: string, second: string): Step[] {
   const before = steps.filter(({ host }) => host === first).map(({ id }) => id);
   return steps.map((step) =>
-    step.host === second && isTaken(step) ? { ...step, needs: [...step.needs, ...before] } : step,
+    step.host === second && changes(step) ? { ...step, needs: [...step.needs, ...before] } : step,
   );
+}
+
+/** A drain changes nothing of a way. */
+function changes(step: Step): boolean {
+  return isTaken(step) && !isDrain(step);
 }
 
 /** Whether no step needs itself. */
@@ -59,7 +64,7 @@ function isGraph(steps: readonly Step[]): boolean {
 }
 
 function waysOf(plan: Plan): Way[] {
-  const changed = new Set(plan.steps.filter(isTaken).map(({ host }) => host));
+  const changed = new Set(plan.steps.filter(changes).map(({ host }) => host));
   const hosts = plan.hosts.filter(({ name }) => changed.has(name));
   const names = new Map(hosts.flatMap(({ name, ssh }) => [[name, name] as const, [ssh.address, name] as const]));
   return hosts.flatMap(({ name, ssh }) => {

@@ -2,14 +2,14 @@ import { LvsctlError } from '../errors/index.ts';
 import type { Plan, PlannedChange, PlannedHost } from '../plan/plan.ts';
 import { diffOne, holds } from '../resources/index.ts';
 import type { Connection } from '../transport/types.ts';
-import { changesOf, firstOfEach, keysOf, observeChanges } from './changes.ts';
+import { changesOf, firstOfEach, keysOf, observeChanges, stayingOf } from './changes.ts';
 import type { StepOutcome } from './graph.ts';
 import { heldUp, notInForce, reverted } from './problems.ts';
 import { type ApplyOptions, type Course, type HostResult, withSignal } from './run.ts';
 
 /** A host on which not one operation was begun. */
 export function untouched(plan: Plan, host: PlannedHost, { problems }: Course): HostResult {
-  const missing = keysOf(changesOf(plan, host.name));
+  const missing = keysOf(stayingOf(plan, host.name));
   return {
     host: host.name,
     status: 'unchanged',
@@ -32,7 +32,7 @@ export async function readBack(
   const problems = course.problems.get(host.name) ?? [];
   const left = [...new Set(course.left.get(host.name))];
   const changes = changesOf(plan, host.name);
-  const keys = keysOf(changes);
+  const keys = keysOf(stayingOf(plan, host.name));
   options.onEvent?.({ type: 'reading-back', host: host.name });
   try {
     const { states, facts } = await observeAgain(host, changes, connections, options);

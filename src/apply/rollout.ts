@@ -1,5 +1,5 @@
 import { failure } from '../errors/index.ts';
-import { isTaken, type Plan, type Step } from '../plan/plan.ts';
+import { aroundWhat, isDrain, isTaken, type Plan, type Step } from '../plan/plan.ts';
 import { isLastRecord, type StepOutcome } from './graph.ts';
 
 /** How a plan goes over its hosts, beyond its own order. */
@@ -31,19 +31,57 @@ export function withCanary(steps: readonly Step[], canary: string | undefined): 
       next: `It changes: ${[...new Set(steps.map(({ host }) => host))].join(', ')}.`,
     });
   }
-  const last = own.findLast(isTaken);
-  if (last !== undefined && !comesAfter(steps, last).some((step) => step.host !== canary && isTaken(step))) {
-    const later = (step: Step) => step.host !== canary && isTaken(step);
-    return sorted(steps.map((step) => (later(step) ? { ...step, needs: [...step.needs, last.id] } : step)));
+  const ordered = drainedFirst(steps, canary);
+  const last = ordered.findLast((step) => step.host === canary && changes(step));
+  const others = (step: Step) => step.host !== canary && isTaken(step) && step.drains?.host !== canary;
+  if (last !== undefined && !comesAfter(ordered, last).some(others)) {
+    return sorted(ordered.map((step) => (others(step) ? { ...step, needs: [...step.needs, last.id] } : step)));
   }
-  const first = new Map(own.map((step) => [`${step.stage}/${step.direction}`, step.id]));
+  const first = new Map(own.filter((step) => !isDrain(step)).map((step) => [laneOf(step), step.id]));
+  const byId = new Map(steps.map((step) => [step.id, step]));
   return sorted(
-    steps.map((step) => {
-      const before = first.get(`${step.stage}/${step.direction}`);
-      if (before === undefined || step.host === canary || step.stage === 'record') return step;
+    ordered.map((step) => {
+      const meant = step.stage === 'drain' ? byId.get(aroundWhat(step)) : isDrain(step) ? undefined : step;
+      const before = meant === undefined ? undefined : first.get(laneOf(meant));
+      if (before === undefined || meant?.host === canary || step.stage === 'record') return step;
       return { ...step, needs: [...step.needs, before] };
     }),
   );
+}
+
+/** Whether a step changes what stays. */
+function changes(step: Step): boolean {
+  return isTaken(step) && !isDrain(step);
+}
+
+function laneOf({ stage, direction }: Step): string {
+  return `${stage}/${direction}`;
+}
+
+/**
+ * Real servers are drained one after the other: the canary becomes the first of those of its stage. Each drain leaves
+ * its director as it was, so that they may change places. Pure.
+ */
+function drainedFirst(steps: readonly Step[], canary: string): Step[] {
+  const needs = new Map(steps.map((step) => [step.id, step.needs]));
+  const previous = (id: string, host: string) => needs.get(id)?.find((need) => need.startsWith(`${host}/`));
+  const follow = (id: string, host: string, next: string | undefined) => {
+    const others = (needs.get(id) ?? []).filter((need) => !need.startsWith(`${host}/`));
+    needs.set(id, next === undefined ? others : [...others, next]);
+  };
+  for (const own of steps.filter(({ stage, drains }) => stage === 'drain' && drains?.host === canary)) {
+    const { host } = own;
+    const lane = (step: Step) => aroundWhat(step).replace(/^[^/]*/, '');
+    const [first] = steps.filter((step) => step.stage === 'drain' && step.host === host && lane(step) === lane(own));
+    if (first === undefined || first === own) continue;
+    const end = own.id.replace('/drain/', '/undrain/');
+    const [before, earlier] = [previous(first.id, host), previous(own.id, host)];
+    const next = steps.find((step) => step.host === host && previous(step.id, host) === end);
+    follow(own.id, host, before);
+    follow(first.id, host, end);
+    if (next !== undefined) follow(next.id, host, earlier);
+  }
+  return steps.map((step) => ({ ...step, needs: needs.get(step.id) ?? [] }));
 }
 
 /** All that a step needs, itself or through others. */
@@ -81,11 +119,11 @@ export function sorted(steps: readonly Step[]): Step[] {
 type Act = (step: Step) => Promise<StepOutcome>;
 
 /**
- * Lets steps begin as the rollout says. What doesn't belong to a transaction (records, packages) is only counted.
+ * Lets steps begin as the rollout says. What changes nothing that stays (records, packages, drains) is only counted.
  * @param armed whether a host that is stopped in the middle gets its earlier state back: else it is brought to its end
  */
 export function paced(plan: Plan, { serial, maxFail }: Rollout, armed: boolean, act: Act): Act {
-  const hosts = new Set(plan.steps.filter(isTaken).map(({ host }) => host)).size;
+  const hosts = new Set(plan.steps.filter(changes).map(({ host }) => host)).size;
   const group = serial === undefined ? undefined : groups(atOnce(serial, hosts));
   const most = maxFail ?? (serial === undefined ? Number.POSITIVE_INFINITY : 0);
   const begun = new Set<string>();
@@ -97,7 +135,7 @@ export function paced(plan: Plan, { serial, maxFail }: Rollout, armed: boolean, 
     if (outcome === 'failed') failed.add(step.host);
     return outcome;
   };
-  return (step) => (group === undefined || !isTaken(step) ? counted(step) : group(() => counted(step)));
+  return (step) => (group === undefined || !changes(step) ? counted(step) : group(() => counted(step)));
 }
 
 /** So many at once; when a group is full, the next one begins with the end of all of it. */

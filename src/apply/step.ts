@@ -38,7 +38,7 @@ export async function runStep(step: Step, run: Run): Promise<StepOutcome> {
   try {
     let done = 0;
     const results = await execute(connection, ops, {
-      timeout: options.stepTimeout,
+      timeout: options.stepTimeout + waitOf(ops),
       ...(options.veil ? { veil: options.veil } : {}),
       ...(options.signal && !isLastRecord(step) ? { signal: options.signal } : {}),
       onOp: (result) => {
@@ -108,6 +108,11 @@ function noteOps({ plan, id, course }: Run, host: string): Op[] {
     changes: changes.length,
   };
   return [{ name: 'run_note', args: [], input: runNote(id, head, changes) }];
+}
+
+/** Seconds that operations may wait for the end of what real servers serve, beyond a step's own time. */
+function waitOf(ops: readonly Op[]): number {
+  return ops.reduce((sum, { name, args }) => (name === 'ipvs_drained' ? sum + Number(args[0]) : sum), 0);
 }
 
 /** An operation tells what it leaves on purpose in lines that begin with `left: `; several as one tell it once. */

@@ -126,10 +126,10 @@ export async function agreeAndRun(
 
 /** A saved plan says itself what it is about: an option that says it otherwise would be passed over in silence. */
 function refuseAims(options: Partial<HostOptions>): void {
-  const { inventory, cluster, limit, lab } = options;
-  const given = Object.entries({ inventory, cluster, limit, lab }).flatMap(([name, value]) =>
-    value === undefined ? [] : [`--${name}`],
-  );
+  const { inventory, cluster, limit, lab, drainTimeout } = options;
+  const noDrain = options.drain === false ? true : undefined;
+  const all = { inventory, cluster, limit, lab, 'drain-timeout': drainTimeout, 'no-drain': noDrain };
+  const given = Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`]));
   if (given.length === 0) return;
   throw failure({
     code: 'CLI-PLAN-OPTIONS',

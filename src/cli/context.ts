@@ -20,7 +20,14 @@ export interface HostOptions {
   /** Seconds; absent: ssh_config's, else the transport's own. */
   connectTimeout?: number;
   timeout: number;
+  /** commander's word for `--no-drain`. */
+  drain?: boolean;
+  /** Seconds; absent: `DRAIN_TIMEOUT`. */
+  drainTimeout?: number;
 }
+
+/** Seconds to wait for the end of what a real server serves, where nobody says otherwise. */
+export const DRAIN_TIMEOUT = 60;
 
 /** A loaded cluster, aimed at its real hosts or at its lab. */
 export interface Aim {

@@ -113,6 +113,17 @@ function withHosts(command: Command): Command {
   );
 }
 
+/** What decides how gently a plan treats requests that are being served. */
+function draining(command: Command): Command {
+  return command
+    .option('--no-drain', 'change real servers while they serve: requests that a change cuts are lost')
+    .addOption(
+      new Option('--drain-timeout <time>', 'wait so long for what a real server serves to end, e.g. 90s').argParser(
+        duration,
+      ),
+    );
+}
+
 /** What every command that changes hosts takes. */
 function changing(command: Command): Command {
   return command
@@ -174,7 +185,7 @@ export function makeProgram(): Command {
       act(options, async (output) => (await import('./validate.ts')).validateCommand(withInventory(options), output)),
     );
 
-  withHosts(program.command('plan'))
+  draining(withHosts(program.command('plan')))
     .description('show what would change, host by host; changes nothing')
     .option('--out <file>', 'save the plan, for lvsctl apply <file>')
     .option('--detailed-exitcode', 'exit 2 when there are changes')
@@ -184,7 +195,7 @@ export function makeProgram(): Command {
       ),
     );
 
-  changing(withHosts(program.command('apply')))
+  draining(changing(withHosts(program.command('apply'))))
     .description('bring the hosts to what the inventory describes, or run a saved plan')
     .argument('[planfile]', 'a plan saved by lvsctl plan --out')
     .addOption(

@@ -6,7 +6,7 @@ import { buildPlan } from '../plan/build.ts';
 import type { Plan } from '../plan/plan.ts';
 import { chooseHosts, giveBack, type Survey, survey, takeBack } from '../survey/survey.ts';
 import { commitOf } from './commit.ts';
-import type { Aim, HostOptions } from './context.ts';
+import { type Aim, DRAIN_TIMEOUT, type HostOptions } from './context.ts';
 import type { Output } from './output.ts';
 import { secrecyOf } from './veil.ts';
 
@@ -67,6 +67,7 @@ export async function makePlan(
     ...(extra.rollback === undefined ? {} : { of: extra.rollback }),
     secrets: digests,
     ...bindHooks(aim.cluster.hooks),
+    ...(options.drain === false ? {} : { draining: { timeout: options.drainTimeout ?? DRAIN_TIMEOUT } }),
   };
   return { plan: buildPlan(context, read.seen, read.unseen, purposeOf(extra)), survey: read, veil };
 }

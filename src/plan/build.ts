@@ -5,8 +5,10 @@ import { sha256 } from '../resources/file.ts';
 import { diffOne, keyOf, noticesOf, stageOf, theirsOf } from '../resources/index.ts';
 import type { Change, Op } from '../resources/kind.ts';
 import { revertOf } from '../resources/revert.ts';
+import { type Draining, drains, undrained } from './drain.ts';
 import { healthOf } from './health.ts';
 import { notTakenBack, parseChanges, shownBack } from './history.ts';
+import { losses } from './losses.ts';
 import {
   type Manifest,
   makeRecords,
@@ -19,7 +21,9 @@ import {
 } from './manifest.ts';
 import { orderSteps, type Staged } from './order.ts';
 import { halfMoves } from './partial.ts';
+import { changesInTwo, partings } from './parting.ts';
 import {
+  isDrain,
   isTaken,
   PLAN_VERSION,
   type Plan,
@@ -28,6 +32,7 @@ import {
   type Step,
   type Warning,
 } from './plan.ts';
+import { withTurns } from './turns.ts';
 
 /** A host that was read: what it is, what it shall have, what it has. */
 export interface SeenHost {
@@ -57,6 +62,8 @@ export interface PlanContext {
   of?: string;
   secrets?: NonNullable<Plan['secrets']>;
   hooks?: NonNullable<Plan['hooks']>;
+  /** Real servers are drained before what would cut their requests; absent: they aren't. */
+  draining?: Draining;
 }
 
 /**
@@ -79,7 +86,7 @@ export function buildPlan(
         'another run’s changes are open there: soon they are confirmed or taken back, and this plan is stale';
       warnings.push({ host: one.host.name, key: 'transaction', text });
     }
-    const changes = changesOf(one, purpose, warnings);
+    const changes = changesOf(context, one, purpose, warnings);
     staged.push(...changes);
     hosts.push({
       name: one.host.name,
@@ -93,7 +100,11 @@ export function buildPlan(
     }
   }
   warnings.push(...halfMoves(context.cluster, new Set(seen.map(({ host }) => host.name)), staged));
-  const steps = orderSteps(staged);
+  const drained = purpose === 'apply' ? drains(context.cluster, seen, staged, context.draining) : undefined;
+  if (drained !== undefined && context.draining !== undefined) warnings.push(...drained.warnings);
+  if (purpose === 'rollback') warnings.push(...undrained(context.cluster, staged));
+  const { steps, warnings: together } = withTurns(context.cluster, seen, orderSteps(staged, drained?.around));
+  warnings.push(...together, ...(purpose === 'destroy' ? [] : losses(context.cluster, seen, staged)));
   // What is given back or taken back is not what the inventory describes.
   const health = purpose === 'apply' ? healthOf(context.cluster, seen, steps) : undefined;
   const reverts = new Map(seen.map((one) => [one.host.name, revertOfHost(one, steps)]));
@@ -131,11 +142,12 @@ function idOf({ created, fingerprint, of }: PlanContext, steps: readonly Step[])
   return sha256(JSON.stringify([created, fingerprint, of, changed])).slice(0, 16);
 }
 
-function changesOf(seen: SeenHost, purpose: Plan['purpose'], warnings: Warning[]): Staged[] {
+function changesOf(context: PlanContext, seen: SeenHost, purpose: Plan['purpose'], warnings: Warning[]): Staged[] {
   const host = seen.host.name;
   const manifest = parseManifest(seen.facts.manifest);
   const written = new Map(manifest?.entries.map((entry) => [entry.key, entry]));
   const staged: Staged[] = [];
+  const parting: Staged[] = [];
   const wanted = seen.desired.filter(({ leaving }) => leaving !== true);
   const stays =
     purpose === 'rollback'
@@ -143,12 +155,17 @@ function changesOf(seen: SeenHost, purpose: Plan['purpose'], warnings: Warning[]
       : notGivenBack(manifest, wanted, purpose === 'destroy' ? 'destroy' : 'left');
   for (const left of stays) warnings.push({ host, ...left });
   // Within a step what leaves goes before what others that stay give up: a real server before its masquerade.
+  const parted = partings(context.cluster, seen, purpose === 'apply' ? context.draining : undefined);
   const leaves = ({ leaving }: StagedResource) => leaving === true;
   const inOrder = [...seen.desired.filter(leaves), ...seen.desired.filter((one) => !leaves(one))];
   for (const { stage, resource, leaving, foreign, idle, undoes } of inOrder) {
     const key = keyOf(resource);
     const state = seen.states.get(key);
-    const changes = diffOne(resource, state, seen.facts);
+    const inTwo = parted.get(key);
+    const { first: changes, later } =
+      inTwo === undefined
+        ? { first: diffOne(resource, state, seen.facts), later: [] }
+        : changesInTwo(resource, state, seen, inTwo);
     if (foreign) {
       if (changes.length > 0) warnings.push({ host, key, text: unmet(changes) });
       continue;
@@ -170,8 +187,10 @@ function changesOf(seen: SeenHost, purpose: Plan['purpose'], warnings: Warning[]
       const shown = undoes === undefined ? change.shown : shownBack(undoes.shown, change.shown);
       staged.push({ host, stage: at, change: { ...change, shown, direction, resource }, ...(late ? { late } : {}) });
     }
+    for (const change of later) parting.push({ host, stage: 'rules', change: { ...change, resource }, late: true });
   }
-  return staged;
+  // Before the ways that parting servers need.
+  return [...parting, ...staged];
 }
 
 /** What brings back something that was taken away is additive, whatever its kind says of giving back. */
@@ -185,13 +204,24 @@ function directionOf(
 
 /** A host's changes taken back: the last one first; programs take up their earlier files when all of them are there. */
 function revertOfHost({ host, states, facts }: SeenHost, steps: readonly Step[]): PlannedHost['revert'] {
-  const changes = steps.filter((step) => step.host === host.name && isTaken(step)).flatMap((step) => step.changes);
-  if (changes.length === 0) return undefined;
-  const taken = changes.map((change) => revertOf(change, change.resource, states.get(change.key), facts));
+  const own = steps.filter((step) => step.host === host.name && isTaken(step) && step.stage !== 'undrain');
+  const taken = own.flatMap((step) =>
+    step.changes.map((change) => {
+      const back = revertOf(change, change.resource, states.get(change.key), facts);
+      return isDrain(step) ? { ...back, ops: back.ops.map(repairing(change)) } : back;
+    }),
+  );
+  if (taken.length === 0) return undefined;
   return {
     ops: [...taken.toReversed().flatMap(({ ops }) => ops), ...taken.flatMap(({ late }) => late ?? [])],
     paths: [...new Set(taken.flatMap(({ paths }) => paths ?? []))],
   };
+}
+
+/** A drained server that its checks took out meanwhile is not put back by what takes the drain back. */
+function repairing({ resource }: PlannedChange) {
+  const checked = resource.kind === 'ipvs' && resource.state === 'present' && resource.checker !== undefined;
+  return (op: Op): Op => (checked && op.args[0] === '-e' ? { ...op, name: 'keepalived_repair' } : op);
 }
 
 /** What somebody else should see to on a host. */
@@ -259,7 +289,9 @@ function withRecords(steps: readonly Step[], books: ReadonlyMap<string, Book>): 
 function withChecks(steps: readonly Step[]): Step[] {
   const checks = new Map<string, Op[]>();
   for (const host of new Set(steps.map((step) => step.host))) {
-    const ops = checkOps(steps.filter((step) => step.host === host).flatMap((step) => step.changes));
+    const own = steps.filter((step) => step.host === host && !isDrain(step)).flatMap((step) => step.changes);
+    // What comes in two steps is checked as it is in the end.
+    const ops = checkOps([...new Map(own.map((change) => [change.key, change])).values()]);
     if (ops.length > 0) checks.set(host, ops);
   }
   const packages = new Set(steps.filter(installs).map((step) => step.host));

@@ -43,6 +43,9 @@ export interface PastChange extends Recorded<Resource> {
   shown: Shown[];
 }
 
+/** What changes in two steps where real servers part (parting.ts). */
+const PARTED = ['ipvs', 'file', 'service'];
+
 /** Bytes of a host's shown changes that one run keeps. */
 const SHOWN_KEPT = 32 * 1024;
 
@@ -51,7 +54,7 @@ export function pastChanges(plan: Plan, host: string): PastChange[] {
   const past = new Map<string, PastChange>();
   let room = SHOWN_KEPT;
   for (const step of plan.steps) {
-    if (step.host !== host || step.stage === 'record') continue;
+    if (step.host !== host || step.stage === 'record' || step.stage === 'drain' || step.stage === 'undrain') continue;
     for (const change of step.changes) {
       const size = JSON.stringify(change.shown).length;
       const shown = size <= room ? change.shown : [];
@@ -71,7 +74,8 @@ export function pastChanges(plan: Plan, host: string): PastChange[] {
       } else {
         past.set(change.key, {
           ...first,
-          half: first.half === step.direction ? first.half : 'both',
+          // Real servers that part go in two steps, and come back in one.
+          half: first.half === step.direction || PARTED.includes(change.kind) ? first.half : 'both',
           wrote: [...first.wrote, change.after],
           shown: [...first.shown, ...shown],
         });

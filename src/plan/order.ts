@@ -1,6 +1,24 @@
 import { STAGES, type Stage } from '../resources/kind.ts';
 import type { PlannedChange, Step } from './plan.ts';
 
+/** One stage in one half of the order. */
+export interface Lane {
+  stage: Stage;
+  direction: 'add' | 'remove';
+}
+
+/** All of them, in their order. */
+export const LANES: readonly Lane[] = [
+  ...STAGES.map((stage) => ({ stage, direction: 'add' as const })),
+  ...STAGES.toReversed().map((stage) => ({ stage, direction: 'remove' as const })),
+];
+
+/** A step without its place in the graph. */
+export type Loose = Omit<Step, 'id' | 'needs' | 'direction'>;
+
+/** What happens on other hosts around a step, e.g. on the directors of a real server: for each of them, before and after. */
+export type Around = (host: string, lane: Lane) => readonly { before: Loose; after: Loose }[];
+
 /** A change with its place in the order, before steps are made of it. */
 export interface Staged {
   host: string;
@@ -16,29 +34,39 @@ export interface Staged {
  * after all of them and the other way round (a director gives the VIP up before its rules; a real server loses
  * the VIP before suppression goes). A step waits for the host's own previous step and for every step of the
  * nearest earlier stage; installing packages is inert and holds up only its own host.
+ *
+ * A step with something around it begins after that on all those hosts and ends before they go on. Each host's steps
+ * follow one another: what two real servers need of one director happens to one after the other.
  */
-export function orderSteps(staged: readonly Staged[]): Step[] {
-  const lanes: { stage: Stage; direction: 'add' | 'remove' }[] = [
-    ...STAGES.map((stage) => ({ stage, direction: 'add' as const })),
-    ...STAGES.toReversed().map((stage) => ({ stage, direction: 'remove' as const })),
-  ];
+export function orderSteps(staged: readonly Staged[], around: Around = () => []): Step[] {
   const steps: Step[] = [];
   const lastOfHost = new Map<string, string>();
+  const add = (id: string, step: Loose & Pick<Step, 'direction'>, more: readonly string[]): string => {
+    const own = lastOfHost.get(step.host);
+    steps.push({ id, ...step, needs: [...new Set([...more, ...(own === undefined ? [] : [own])])] });
+    lastOfHost.set(step.host, id);
+    return id;
+  };
   let barrier: string[] = [];
-  for (const lane of lanes) {
-    const here = staged.filter((item) => item.stage === lane.stage && laneOf(item) === lane.direction);
+  for (const lane of LANES) {
+    const { stage, direction } = lane;
+    const here = staged.filter((item) => item.stage === stage && laneOf(item) === direction);
+    const hosts = [...new Set(here.map(({ host }) => host))].map((host) => ({ host, others: around(host, lane) }));
     const made: string[] = [];
-    for (const host of new Set(here.map((item) => item.host))) {
-      const id = lane.direction === 'add' ? `${host}/${lane.stage}` : `${host}/${lane.stage}/remove`;
+    for (const { host, others } of [
+      ...hosts.filter((each) => each.others.length === 0),
+      ...hosts.filter((each) => each.others.length > 0),
+    ]) {
+      const name = direction === 'add' ? `${host}/${stage}` : `${host}/${stage}/remove`;
       const own = lastOfHost.get(host);
-      const needs = new Set(barrier);
-      if (own !== undefined) needs.add(own);
+      const ready = [...barrier, ...(own === undefined ? [] : [own])];
+      const id = (other: Loose) => `${other.host}/${other.stage}/${name}`;
+      const begun = others.map(({ before }) => add(id(before), { ...before, direction }, ready));
       const changes = here.filter((item) => item.host === host).map((item) => item.change);
-      steps.push({ id, host, stage: lane.stage, direction: lane.direction, needs: [...needs], changes, ops: [] });
-      made.push(id);
+      made.push(add(name, { host, stage, direction, changes, ops: [] }, [...barrier, ...begun]));
+      for (const { after } of others) add(id(after), { ...after, direction }, [name]);
     }
-    for (const id of made) lastOfHost.set(id.slice(0, id.indexOf('/')), id);
-    if (made.length > 0 && lane.stage !== 'packages') barrier = made;
+    if (made.length > 0 && stage !== 'packages') barrier = made;
   }
   return steps;
 }

@@ -5,7 +5,7 @@ import type { Change, Op, Stage } from '../resources/kind.ts';
 import type { Health } from './health.ts';
 
 /** Version of the plan's JSON; a plan of another version is refused. */
-export const PLAN_VERSION = 4;
+export const PLAN_VERSION = 5;
 
 /** One change of one resource, with the resource it brings about, so that apply can observe it again. */
 export interface PlannedChange extends Change {
@@ -16,17 +16,21 @@ export interface PlannedChange extends Change {
 export interface Step {
   /**
    * `HOST/STAGE`, or `HOST/STAGE/remove` for what goes away. Unique in a plan. `HOST/record` comes before a host's
-   * changes, `HOST/record/remove` after them.
+   * changes, `HOST/record/remove` after them; `DIRECTOR/drain/STEP` and `DIRECTOR/undrain/STEP` stand around a step.
    */
   id: string;
   host: string;
-  stage: Stage | 'record';
+  stage: Stage | 'record' | 'drain' | 'undrain';
   direction: 'add' | 'remove';
   /** Ids of the steps that must be done first. */
   needs: string[];
   changes: PlannedChange[];
   /** Operations after those of the changes, without a state that is compared (the record of what lvsctl manages). */
   ops: Op[];
+  /** A drain: the real server, and in words what happens to it. Its changes are gone when the plan has been run. */
+  drains?: { host: string; text: string };
+  /** Steps (ids) of which those on nodes that have the address, when it comes to them, wait for all others. */
+  turn?: { among: string[]; address: string };
 }
 
 /** What is known of a host when the plan is made. */
@@ -41,6 +45,16 @@ export interface PlannedHost {
 /** Whether a step belongs to its host's transaction: packages only go forward, and a record tells more than is there. */
 export function isTaken({ stage }: Pick<Step, 'stage'>): boolean {
   return stage !== 'record' && stage !== 'packages';
+}
+
+/** Whether a step only takes requests from a real server for a while, or gives them back. */
+export function isDrain({ stage }: Pick<Step, 'stage'>): boolean {
+  return stage === 'drain' || stage === 'undrain';
+}
+
+/** The id of the step that a drain, or its end, stands around: `web1/reach` of `lvs1/drain/web1/reach`. */
+export function aroundWhat({ id }: Pick<Step, 'id'>): string {
+  return id.split('/').slice(2).join('/');
 }
 
 /** Something the operator should know that isn't a change, e.g. a later file that overrides a sysctl. */
@@ -90,7 +104,7 @@ export function isEmpty(plan: Plan): boolean {
   return plan.steps.length === 0;
 }
 
-/** The number of changed resources, all hosts together. */
+/** The number of changed resources, all hosts together; drains aside. */
 export function countChanges(plan: Plan): number {
-  return plan.steps.reduce((sum, step) => sum + step.changes.length, 0);
+  return plan.steps.filter((step) => !isDrain(step)).reduce((sum, step) => sum + step.changes.length, 0);
 }

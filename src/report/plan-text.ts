@@ -1,5 +1,5 @@
 import { diffArrays, structuredPatch } from 'diff';
-import { countChanges, isEmpty, type Plan, type PlannedChange, type Step } from '../plan/plan.ts';
+import { aroundWhat, countChanges, isDrain, isEmpty, type Plan, type PlannedChange, type Step } from '../plan/plan.ts';
 import type { Shown } from '../resources/kind.ts';
 import { type Paint, printable } from './paint.ts';
 import { problemText } from './problem-text.ts';
@@ -12,7 +12,7 @@ export function planText(plan: Plan, paint: Paint): string {
     const steps = plan.steps.filter((step) => step.host === host.name && step.changes.length > 0);
     const title = `${paint.strong(host.name)}  ${paint.faint(`${host.ssh.address}, ${host.platform}`)}`;
     if (steps.length === 0) return `${title}\n  ${nothing(plan, host.name)}`;
-    return [title, ...steps.flatMap((step) => step.changes.map((change) => changeText(change, paint)))].join('\n');
+    return [title, ...steps.flatMap((step) => stepTexts(step, paint))].join('\n');
   });
   const unseen = plan.unseen.map(({ host, problems }) =>
     [
@@ -31,6 +31,14 @@ export function planText(plan: Plan, paint: Paint): string {
   ]
     .filter((block) => block !== '')
     .join('\n\n');
+}
+
+/** A step's changes; of a drain what happens, in place of the weights and lines that change for a while. */
+function stepTexts(step: Step, paint: Paint): string[] {
+  if (step.drains === undefined) return step.changes.map((change) => changeText(change, paint));
+  const { host, text } = step.drains;
+  const what = step.stage === 'drain' ? `before ${aroundWhat(step)}` : `after ${aroundWhat(step)}`;
+  return [`  ${paint.changed('~')} ${step.stage} ${host}: ${printable(text)}${paint.faint(`  (${what})`)}`];
 }
 
 /** What the operator should know and no change mends, a line each. */
@@ -56,7 +64,7 @@ export function summary(plan: Plan): string {
       ? `Nothing to give back: lvsctl manages nothing on ${count(plan.hosts.length, 'host')}.${unseen}`
       : `No changes: ${count(plan.hosts.length, 'host')} as described.${unseen}`;
   }
-  const touched = new Set(plan.steps.map((step) => step.host)).size;
+  const touched = new Set(plan.steps.filter((step) => !isDrain(step)).map((step) => step.host)).size;
   return `Plan: ${count(countChanges(plan), 'change')} on ${count(touched, 'host')}, ${plan.hosts.length - touched} unchanged.${unseen}`;
 }
 
@@ -72,15 +80,18 @@ function names(list: readonly string[]): string {
 function orderText(plan: Plan): string {
   const waves = new Map<string, Step[]>();
   for (const step of plan.steps) {
-    if (step.stage === 'record') continue;
+    if (step.stage === 'record' || isDrain(step)) continue;
     const wave = step.direction === 'remove' ? `${step.stage}, taken away` : step.stage;
     waves.set(wave, [...(waves.get(wave) ?? []), step]);
   }
-  if (waves.size < 2) return '';
+  const drained = new Set(plan.steps.filter(isDrain).map(aroundWhat));
+  if (waves.size < 2 && drained.size === 0) return '';
   const width = Math.max(...[...waves.keys()].map((wave) => wave.length));
-  const lines = [...waves].map(
-    ([wave, steps], index) => `  ${index + 1}. ${wave.padEnd(width)}  ${names(steps.map((step) => step.host))}`,
-  );
+  const lines = [...waves].map(([wave, steps], index) => {
+    const one = steps.filter(({ id }) => drained.has(id)).length;
+    const how = one === 0 ? '' : one === 1 ? ' (drained)' : ' (drained, one after the other)';
+    return `  ${index + 1}. ${wave.padEnd(width)}  ${names(steps.map((step) => step.host))}${how}`;
+  });
   return ['Order', ...lines].join('\n');
 }
 

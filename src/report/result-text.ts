@@ -33,7 +33,7 @@ function hostText(host: HostResult, paint: Paint, purpose: Plan['purpose']): str
   const { done, record } = WORDS[purpose];
   switch (host.status) {
     case 'done':
-      return paint.added(`${host.done.length} ${done}`);
+      return paint.added(host.done.length === 0 ? 'as before' : `${host.done.length} ${done}`);
     case 'unchanged':
       return `nothing changed, ${host.missing.length} not done`;
     case 'partial':

@@ -90,6 +90,7 @@ op_arptables() {
       ]),
     );
   },
+  disturbs: () => true,
   diff(resource, state) {
     const wanted = resource.state === 'absent' ? [] : wantedRules(resource);
     const missing = wanted.filter((rule) => !state.rules.includes(rule));

@@ -255,6 +255,8 @@ op_connection_activate() {
       ]),
     );
   },
+  // What comes to lo, or goes from there, leaves its other addresses alone.
+  disturbs: (_, { device }) => device !== 'lo',
   diff(resource, state, facts) {
     const { device, profile, returned } = resource;
     if (returned !== undefined) return returning(resource, returned, state);

@@ -128,6 +128,11 @@ export function stageOf(resource: Resource, change: Pick<Change, 'direction'>, s
   return kinds[resource.kind].stage?.(change) ?? stage;
 }
 
+/** Whether what the host serves may be cut or refused while a change is made (`Kind.disturbs`). Pure. */
+export function disturbs(change: Change, resource: Resource): boolean {
+  return kinds[resource.kind].disturbs?.(change, resource) ?? false;
+}
+
 /** Whether it is given back after files were (`Kind.late`). Pure. */
 export function isLate(resource: Resource): boolean {
   return kinds[resource.kind].late?.(resource) ?? false;

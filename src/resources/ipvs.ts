@@ -32,7 +32,7 @@ export type IpvsState = IpvsService | null;
 /** Virtual services in the kernel's live table, changed by single commands and never flushed. */
 export const ipvsKind: Kind<IpvsResource, IpvsState> = {
   kind: 'ipvs',
-  ops: ['ipvs'],
+  ops: ['ipvs', 'ipvs_drained', 'ipvs_answering', 'ipvs_answers'],
   shell: sh`
 # Without /proc/net/ip_vs the module isn't loaded: asking ipvsadm would load it, and looking must change nothing.
 observe_ipvs() {
@@ -66,6 +66,62 @@ ipvs_ends() {
     waited=$((waited + 1))
     sleep 0.5
   done
+}
+
+# ipvs_drained SECONDS ENTRY...: waits until real servers serve no connections any more. An entry is an address of the
+# service (or *), the real server's place, and the words that name the service. A director that doesn't have the address
+# knows of copies only, which end later than the connections themselves.
+op_ipvs_drained() {
+  seconds=$1
+  shift
+  uptime_of
+  end=$((up + seconds))
+  while :; do
+    busy=
+    here=$(ip -o addr show)
+    for entry; do
+      case "\${entry%% *}:$here" in
+        '*:'* | *" \${entry%% *}/"*) ;;
+        *) continue ;;
+      esac
+      # shellcheck disable=SC2086
+      if ipvs_serves \${entry#* }; then busy="$busy\${busy:+, }\${entry#* }"; fi
+    done
+    [ -n "$busy" ] || return 0
+    uptime_of
+    [ "$up" -lt "$end" ] || break
+    sleep 1
+  done
+  echo "left: after $seconds s there were still connections being served: $busy"
+}
+
+ipvs_connects() {
+  # shellcheck disable=SC2016
+  timeout 3 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" 2>/dev/null
+}
+
+# ipvs_answering PLACE...: notes at which of them (address and port) somebody answers now.
+op_ipvs_answering() {
+  mkdir -p "$R/run/lvsctl" && : >"$R/run/lvsctl/answering" || return 1
+  command -v bash >/dev/null || return 0
+  for entry; do
+    # shellcheck disable=SC2086
+    if ipvs_connects $entry; then printf '%s\n' "$entry" >>"$R/run/lvsctl/answering"; fi
+  done
+}
+
+# ipvs_answers SECONDS: waits until each of them answers again.
+op_ipvs_answers() {
+  uptime_of
+  end=$((up + $1))
+  while IFS=' ' read -r address port; do
+    until ipvs_connects "$address" "$port"; do
+      uptime_of
+      if [ "$up" -ge "$end" ]; then echo "$address doesn't answer at port $port"; return 1; fi
+      sleep 1
+    done
+  done <"$R/run/lvsctl/answering"
+  rm -f "$R/run/lvsctl/answering"
 }
 
 # The kernel keeps its table while ipvsadm isn't installed, and nothing could read it then: what is to be added may be
@@ -173,7 +229,8 @@ function ipvsCommands(service: readonly string[], from: IpvsState, to: IpvsState
     old.delete(endpoint(each));
   }
   if (turned.length > 0) commands.push(['forget', FORGET_SECONDS]);
-  for (const each of to.destinations) {
+  // Who takes over comes before who gets nothing any more.
+  for (const each of to.destinations.toSorted((a, b) => Number(a.weight === 0) - Number(b.weight === 0))) {
     const there = old.get(endpoint(each));
     old.delete(endpoint(each));
     const words = [...service, ...destinationWords(each)];

@@ -137,7 +137,8 @@ observe_keepalived() {
 op_keepalived_repair() {
   output=$(ipvsadm "$@" 2>&1) && return 0
   case $1:$output in
-    -[Aa]:*'already exists'* | -[Dd]:*'No such'*) return 0 ;;
+    # A server that checks took out comes back with the weight that keepalived knows.
+    -[Aa]:*'already exists'* | -[Dde]:*'No such'*) return 0 ;;
     *) printf '%s\n' "$output"; return 1 ;;
   esac
 }

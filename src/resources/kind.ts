@@ -161,6 +161,8 @@ export interface Kind<R extends { kind: string }, S> {
   late?(resource: R): boolean;
   /** The stage of a change, where that isn't its resource's own. Pure. */
   stage?(change: Pick<Change, 'direction'>): Stage | undefined;
+  /** Whether what a host serves may be cut or refused while this change is made. Absent: never. Pure. */
+  disturbs?(change: Change, resource: R): boolean;
   /** Two operations that follow one another, as one; undefined where they can't be. Pure. */
   merge?(first: Op, second: Op): Op | undefined;
   /** What the operator should know and no change mends. Pure. */

@@ -220,6 +220,12 @@ op_service_back() {
     return { ...own, enabled, running: null, config: [], released: true };
   },
   earliest: (first, later) => (isRecord(first) && isRecord(later) ? { ...later, ...first } : first),
+  // A reload lets requests that are being served come to their end.
+  disturbs: ({ ops }) =>
+    ops.some(
+      ({ name, args }) =>
+        name === 'service_restart' || name === 'service_stop' || (name === 'service_release' && args[2] === 'restart'),
+    ),
   late: ({ running }) => running !== false,
   ask: ({ unit }) => [unit],
   parse({ text }, asked) {

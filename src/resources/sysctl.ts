@@ -82,6 +82,8 @@ op_sysctl_set() {
     return { ops: [[sysctlPath(name), value], ...along].map((args) => ({ name: 'sysctl_set', args })) };
   },
   theirs: changedSince,
+  // Who answers for an address, and which packets come in at all.
+  disturbs: (_, { name }) => /\.(arp_ignore|arp_announce|rp_filter)$/.test(name),
   ask: ({ name }) => [sysctlPath(name)],
   parse({ text }, asked) {
     const [live, boot] = parted(text.split('\n'), (line) => line.startsWith('./proc/sys/'));

@@ -80,6 +80,7 @@ op_tunnel_gone() {
     const lines = text.split('\n');
     return new Map(asked.map((resource) => [keyOf(resource), { state: stateOf(resource, lines) }]));
   },
+  disturbs: ({ direction }) => direction !== 'add',
   diff(resource, { state }) {
     if (state === resource.state) return [];
     // A device that went with its module is as good as one that is down.

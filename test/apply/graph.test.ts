@@ -86,3 +86,24 @@ describe('runGraph', () => {
     expect(most).toBe(3);
   });
 });
+
+describe('what comes before a step besides', () => {
+  it.each<[string, 'done' | 'failed', string[], StepOutcome]>([
+    ['goes first', 'done', ['r', 'standby', 'master'], 'done'],
+    ['holds it up where it fails', 'failed', ['r', 'standby'], 'skipped'],
+  ])('%s', async (_, outcome, done, ended) => {
+    const order: string[] = [];
+    const found = await runGraph(
+      [step('r'), step('master', 'r'), step('standby', 'r')],
+      async ({ id }) => {
+        order.push(id);
+        return id === 'standby' ? outcome : 'done';
+      },
+      undefined,
+      // Asked only when all that the plan says has been done.
+      async ({ id }) => (order.includes('r') && id === 'master' ? ['standby'] : []),
+    );
+    expect(order).toEqual(done);
+    expect(found.get('master')).toBe(ended);
+  });
+});

@@ -127,3 +127,17 @@ describe('an apply', () => {
     expect(events.toSpliced(0, 2)).toEqual(['j begins', 'j confirmed']);
   });
 });
+
+describe('a director that is the way to its real servers', () => {
+  const drain = [step('d/drain/a/web'), step('a/web', ['d/drain/a/web']), step('d/undrain/a/web', ['a/web'])];
+
+  test('drains them as they change: that changes nothing of the way', () => {
+    expect(ordered(drain, { a: 'd' })).toEqual(drain);
+  });
+
+  test('changes itself when they are confirmed', () => {
+    const steps = [...drain, step('d/rules', ['d/undrain/a/web']), step('a/record/remove', ['a/web'])];
+    const own = ordered(steps, { a: 'd' }).find(({ id }) => id === 'd/rules');
+    expect(own?.needs).toEqual(expect.arrayContaining(['d/undrain/a/web', 'a/web', 'a/record/remove']));
+  });
+});

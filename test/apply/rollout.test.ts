@@ -126,3 +126,45 @@ describe('a rollout', () => {
     expect(done).toEqual(expected);
   });
 });
+
+describe('a canary among real servers that are drained', () => {
+  /** Drains of these hosts by a director, one after the other, between two steps of its own. */
+  function drained(hosts: string[]): Step[] {
+    let last = 'd/suppress';
+    const around = hosts.flatMap((host) => {
+      const [before, after] = [`d/drain/${host}/web`, `d/undrain/${host}/web`];
+      const steps = [
+        { ...step(before, [last]), drains: { host, text: '' } },
+        step(`${host}/web`, [before]),
+        { ...step(after, [`${host}/web`, before]), drains: { host, text: '' } },
+      ].map((one) => ({ ...one, direction: 'add' as const }));
+      last = after;
+      return steps;
+    });
+    return [step('d/suppress'), ...around, step('d/rules', [last])];
+  }
+
+  test.each([['a'], ['b'], ['c']])('%s is drained and changed before the others', async (canary) => {
+    const { done, outcomes } = await go(drained(['a', 'b', 'c']), { canary });
+    expect(Object.values(outcomes)).toEqual(Array(11).fill('done'));
+    expect(done.slice(0, 4)).toEqual([
+      'd/suppress',
+      `d/drain/${canary}/web`,
+      `${canary}/web`,
+      `d/undrain/${canary}/web`,
+    ]);
+    expect(done.at(-1)).toBe('d/rules');
+    const others = ['a', 'b', 'c'].filter((host) => host !== canary).map((host) => `${host}/web`);
+    expect(done.filter((id) => others.includes(id))).toEqual(others);
+  });
+
+  test('where it fails, nobody else is drained', async () => {
+    const { done } = await go(drained(['a', 'b']), { canary: 'b' }, ['b/web']);
+    expect(done).toEqual(['d/suppress', 'd/drain/b/web', 'b/web']);
+  });
+
+  test('one that is not drained goes before the drains of others', async () => {
+    const { done } = await go([step('c/web'), ...drained(['a', 'b'])], { canary: 'c' });
+    expect(done.indexOf('c/web')).toBeLessThan(done.indexOf('d/drain/a/web'));
+  });
+});

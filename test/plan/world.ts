@@ -115,7 +115,8 @@ export function planned(cluster: Cluster, world: World, purpose: Plan['purpose']
     const states = new Map(desired.map(({ resource }) => [keyOf(resource), stateOf(at, resource)]));
     return [{ host, facts: at.facts, desired, states }];
   });
-  const context = { cluster, fingerprint: 'f', engine: 'e', lab: false, created: '2026-01-01T00:00:00.000Z' };
+  const draining = { timeout: 60 };
+  const context = { cluster, fingerprint: 'f', engine: 'e', lab: false, created: '2026-01-01T00:00:00.000Z', draining };
   return buildPlan(context, seen, [], purpose);
 }
 
@@ -143,7 +144,8 @@ export function runStep(world: World, step: Step, look: () => void): void {
   for (const change of step.changes) {
     if (change.resource.kind === 'ipvs') {
       for (const op of change.ops) {
-        applyOp({ table: host.table } as Model, op);
+        // Only real machines have connections to wait for.
+        if (op.name === 'ipvs') applyOp({ table: host.table } as Model, op);
         look();
       }
     } else if (change.resource.kind === 'connection') connect(host, change.resource, change.ops);
@@ -221,12 +223,14 @@ export function runPlan(
   plan: Plan,
   choose: (ready: number) => number,
   look: (done: string) => void,
+  begin: (step: Step) => void = () => undefined,
 ): void {
   const done = new Set<string>();
   for (let left = plan.steps; left.length > 0; ) {
     const ready = left.filter(({ needs }) => needs.every((id) => done.has(id)));
     const step = ready[choose(ready.length)];
     if (step === undefined) throw new Error('the graph has a circle');
+    begin(step);
     runStep(world, step, () => look(step.id));
     done.add(step.id);
     left = left.filter((one) => one !== step);

@@ -1,0 +1,242 @@
+import type { Cluster, Service } from '../inventory/model.ts';
+import { disturbs } from '../resources/index.ts';
+import { type IpvsDestination, matchWords } from '../resources/ipvs-table.ts';
+import type { SeenHost } from './build.ts';
+import { drainedOp, type Held, heldNow, heldThen, type Row, takenAway } from './directors.ts';
+import { type Around, LANES, type Lane, type Staged } from './order.ts';
+import type { Warning } from './plan.ts';
+
+/** How real servers are drained. */
+export interface Draining {
+  /** Seconds to wait for the end of what a real server serves. */
+  timeout: number;
+}
+
+/** Seconds in which a real server answers again after its change. */
+const ANSWER_SECONDS = 30;
+
+/**
+ * What stands around the changes of real servers that would cut requests or refuse them: on each director the real server
+ * gets no new ones, its connections come to their end, and after the change it gets requests again when it answers. Where
+ * nobody else could serve them, there is no drain but a warning. Pure.
+ * @param staged what the plan changes; a drain in the additive half goes by the directors' tables as they are, one in the
+ *   subtractive half by what they are to be
+ */
+export function drains(
+  cluster: Cluster,
+  seen: readonly SeenHost[],
+  staged: readonly Staged[],
+  draining: Draining | undefined,
+): { around: Around; warnings: Warning[] } {
+  const found = new Map<string, ReturnType<Around>>();
+  const warnings: Warning[] = [];
+  const tables = tablesOf(seen);
+  for (const [host, addresses] of addressesOf(cluster, seen)) {
+    for (const { lane, key } of disturbing(staged, host)) {
+      const warn = (text: string) => warnings.push({ host, key, text });
+      for (const name of unreadDirectors(cluster, seen, host))
+        warn(`${name} was not read: it may go on sending requests there, which are lost while this changes`);
+      const parts = tables(lane).flatMap(({ director, held }) => {
+        const places = placesOf(held, addresses).filter(({ row, destination }) => {
+          const why = whyNot(cluster, row, destination, addresses);
+          if (why !== undefined) warn(`requests of ${nameOf(cluster, row)} are lost while this changes: ${why}`);
+          return why === undefined;
+        });
+        return places.length === 0 ? [] : [{ director, held, places }];
+      });
+      if (draining === undefined) continue;
+      const around = parts.map((part) => aroundOf(cluster, draining, host, part));
+      if (around.length > 0) found.set(nameOfLane(host, lane), around);
+    }
+  }
+  return { around: (host, lane) => found.get(nameOfLane(host, lane)) ?? [], warnings: distinct(warnings) };
+}
+
+/** A rollback knows nothing but what it takes back, and so drains nobody. One of a director's table takes that back, too. Pure. */
+export function undrained(cluster: Cluster, staged: readonly Staged[]): Warning[] {
+  if (staged.some(({ change }) => change.kind === 'ipvs')) return [];
+  const hosts = new Set(staged.map(({ host }) => host));
+  return [...hosts].flatMap((host) => {
+    const services = cluster.services.filter(({ virtuals }) =>
+      virtuals.some(({ realServers }) => realServers.some((real) => real.host === host && real.weight > 0)),
+    );
+    const [first] = services.length === 0 ? [] : disturbing(staged, host);
+    if (first === undefined) return [];
+    const names = services.map(({ name }) => name).join(', ');
+    return [
+      {
+        host,
+        key: first.key,
+        text: `requests of ${names} that it serves are lost while this changes: a rollback drains nobody`,
+      },
+    ];
+  });
+}
+
+interface Place {
+  row: Row;
+  destination: IpvsDestination;
+}
+
+interface Part {
+  director: SeenHost;
+  held: Held;
+  places: readonly Place[];
+}
+
+function aroundOf(cluster: Cluster, { timeout }: Draining, host: string, { director, held, places }: Part) {
+  const { name } = director.host;
+  const { away, back } = takenAway(director, held, (row, each) =>
+    places.some((place) => place.row === row && place.destination === each),
+  );
+  const asked = places.filter(({ row, destination }) => isTcp(row) && destination.port > 0);
+  const ports = [...new Set(asked.map(({ destination: { address, port } }) => `${address} ${port}`))];
+  const [first, ...others] = back;
+  const services = [...new Set(places.map(({ row }) => nameOf(cluster, row)))].join(', ');
+  return {
+    before: {
+      host: name,
+      stage: 'drain' as const,
+      changes: away,
+      ops: [{ name: 'ipvs_answering', args: ports }, drainedOp(cluster, timeout, places)],
+      drains: {
+        host,
+        text: `${host} gets no new requests of ${services}; wait until those it serves have ended, ${timeout} s at most`,
+      },
+    },
+    after: {
+      host: name,
+      stage: 'undrain' as const,
+      changes:
+        first === undefined
+          ? []
+          : [{ ...first, ops: [{ name: 'ipvs_answers', args: [String(ANSWER_SECONDS)] }, ...first.ops] }, ...others],
+      ops: [],
+      drains: { host, text: `${host} gets requests of ${services} again, once it answers` },
+    },
+  };
+}
+
+/** The real servers of a table that are one host's, and get requests. */
+function placesOf({ rows }: Held, addresses: ReadonlySet<string>): Place[] {
+  return rows.flatMap((row) =>
+    row.service.destinations
+      .filter(({ address, weight }) => addresses.has(address) && weight > 0)
+      .map((destination) => ({ row, destination })),
+  );
+}
+
+/** Why a real server can't be drained; undefined where others take its requests. */
+function whyNot(
+  cluster: Cluster,
+  { resource, service, foreign }: Row,
+  { address }: IpvsDestination,
+  addresses: ReadonlySet<string>,
+): string | undefined {
+  const described = serviceOf(cluster, { resource });
+  if (foreign) return 'the table of its director is not lvsctl’s (manage)';
+  const others = service.destinations.filter((each) => !addresses.has(each.address) && each.weight > 0);
+  if (others.length === 0) return 'no other real server could take them';
+  if (refusesDrained(service))
+    return `the scheduler ${service.scheduler} refuses clients of a server with weight 0; ${service.scheduler}-fallback would let it be drained`;
+  const sum = others.reduce((total, { weight }) => total + weight, 0);
+  if (described?.quorum !== undefined && sum < described.quorum)
+    return `without ${address} the service has less than its quorum of ${described.quorum}`;
+  const check = described?.healthCheck?.check;
+  if (check?.type === 'misc_check' && check.dynamic) return 'its check sets its weight by itself';
+  return undefined;
+}
+
+/**
+ * Whether clients that such a scheduler sends to a server with weight 0 are refused, in place of going to another one
+ * (ipvsadm(8), sh-fallback; dh has nothing of the kind).
+ */
+export function refusesDrained({ scheduler, flags }: { scheduler: string; flags: readonly string[] }): boolean {
+  if (scheduler === 'dh') return true;
+  return scheduler === 'sh' && !flags.some((word) => word.split(',').includes('sh-fallback'));
+}
+
+/** The lanes in which a host's changes would cut what it serves, each with the first such change. */
+function disturbing(staged: readonly Staged[], host: string): { lane: Lane; key: string }[] {
+  return LANES.flatMap((lane) => {
+    const found = staged.find(
+      ({ host: at, stage, change, late }) =>
+        at === host &&
+        stage === lane.stage &&
+        (change.direction === 'remove' || late === true ? 'remove' : 'add') === lane.direction &&
+        (change.kind !== 'service' || stage === 'application' || stage === 'web') &&
+        disturbs(change, change.resource),
+    );
+    return found === undefined ? [] : [{ lane, key: found.change.key }];
+  });
+}
+
+/** The directors' tables in a lane: before their own rules change they are as observed, after the last of that as desired. */
+function tablesOf(seen: readonly SeenHost[]) {
+  const now = seen.map((director) => ({ director, held: heldNow(director) }));
+  const then = seen.map((director) => ({ director, held: heldThen(director) }));
+  const place = ({ stage, direction }: Lane) =>
+    LANES.findIndex((one) => one.stage === stage && one.direction === direction);
+  const [first, last] = [place({ stage: 'rules', direction: 'add' }), place({ stage: 'rules', direction: 'remove' })];
+  return (lane: Lane) => {
+    const at = place(lane);
+    return at < first ? now : at > last ? then : [];
+  };
+}
+
+/** Every address that is a host's, by what the inventory says and by what the host does. */
+function addressesOf(cluster: Cluster, seen: readonly SeenHost[]): Map<string, Set<string>> {
+  return new Map(
+    seen.map(({ host, facts }) => {
+      const live = Object.entries(facts.devices).filter(([device]) => device !== 'lo');
+      const listed = cluster.services.flatMap(({ virtuals }) =>
+        virtuals.flatMap(({ realServers }) => realServers.filter((real) => real.host === host.name)),
+      );
+      return [
+        host.name,
+        new Set([
+          ...host.interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
+          ...live.flatMap(([, { addresses }]) => addresses.map((cidr) => cidr.replace(/\/.*/, ''))),
+          ...listed.map(({ address }) => address),
+        ]),
+      ];
+    }),
+  );
+}
+
+function unreadDirectors(cluster: Cluster, seen: readonly SeenHost[], host: string): string[] {
+  const read = new Set(seen.map((one) => one.host.name));
+  const serves = ({ virtuals }: Service) =>
+    virtuals.some(({ realServers }) => realServers.some((real) => real.host === host && real.weight > 0));
+  const managed = new Set(cluster.hosts.filter((one) => one.managed).map(({ name }) => name));
+  const directors = cluster.services.filter(serves).flatMap((service) => service.directors);
+  return [...new Set(directors)].filter((name) => !read.has(name) && managed.has(name));
+}
+
+/** The service of the inventory that a row belongs to, if any does any more. */
+export function serviceOf({ services }: Cluster, { resource }: Pick<Row, 'resource'>): Service | undefined {
+  return services.find(({ virtuals }) =>
+    virtuals.some(({ match, family }) =>
+      match.by === 'fwmark'
+        ? resource.protocol === 'fwmark' && resource.mark === match.mark && resource.family === family
+        : resource.protocol === match.protocol && resource.address === match.address && resource.port === match.port,
+    ),
+  );
+}
+
+function nameOf(cluster: Cluster, row: Pick<Row, 'resource'>): string {
+  const service = serviceOf(cluster, row);
+  return service === undefined ? matchWords(row.resource).join(' ') : `service ${service.name}`;
+}
+
+function isTcp({ resource }: Row): boolean {
+  return resource.protocol === 'tcp';
+}
+
+function nameOfLane(host: string, { stage, direction }: Lane): string {
+  return `${host}/${stage}/${direction}`;
+}
+
+function distinct(warnings: readonly Warning[]): Warning[] {
+  return [...new Map(warnings.map((one) => [JSON.stringify(one), one])).values()];
+}

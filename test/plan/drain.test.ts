@@ -1,0 +1,408 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { loadCluster } from '../../src/inventory/index.ts';
+import type { Cluster } from '../../src/inventory/model.ts';
+import { buildPlan, type SeenHost } from '../../src/plan/build.ts';
+import type { StagedResource } from '../../src/plan/manifest.ts';
+import { countChanges, type Plan, type Step } from '../../src/plan/plan.ts';
+import { sha256 } from '../../src/resources/file.ts';
+import { keyOf, type Resource } from '../../src/resources/index.ts';
+import { desire } from '../../src/roles/index.ts';
+import { facts } from '../inventories/facts.ts';
+import { folder } from '../inventory/files.ts';
+
+const place = folder({});
+
+interface Described {
+  pair?: boolean;
+  scheduler?: string;
+  servers?: Record<string, object>;
+  more?: object;
+  services?: object;
+}
+
+/** Three machines that may serve, one director or two. */
+function described({ pair, scheduler = 'wrr', servers = { web1: {}, web2: {} }, more, services }: Described): Cluster {
+  const host = (last: number) => ({ interfaces: { e0: { addresses: [`10.0.0.${last}/24`], gateway: '10.0.0.1' } } });
+  const vip = pair ? { vip: 'shop' } : { vip: '10.0.0.100', directors: ['lvs1'] };
+  const text = JSON.stringify({
+    version: 1,
+    name: 'drains',
+    hosts: { lvs1: host(11), lvs2: host(12), web1: host(21), web2: host(22), web3: host(23) },
+    ...(pair
+      ? {
+          vrrp: {
+            edge: {
+              nodes: { lvs1: { priority: 100 }, lvs2: { priority: 90 } },
+              preempt: false,
+              instances: { outside: { virtual_router_id: 51, interface: 'e0' } },
+            },
+          },
+          vips: { shop: { addresses: ['10.0.0.100'], vrrp: 'edge.outside' } },
+        }
+      : {}),
+    services: { web: { mode: 'dr', ...vip, port: 80, scheduler, real_servers: servers, ...more }, ...services },
+  });
+  writeFileSync(join(place, 'c.yaml'), text);
+  return loadCluster([join(place, 'c.yaml')]);
+}
+
+const KINDS = ['ipvs', 'file', 'service', 'keepalived'];
+
+/** A director as `was` describes it, of which `now` is asked. */
+function director(now: Cluster, was: Cluster, name: string, change: (states: Map<string, unknown>) => void): SeenHost {
+  const host = now.hosts.find((one) => one.name === name);
+  if (host === undefined) throw new Error(name);
+  const asked = (cluster: Cluster) =>
+    desire(cluster, name, facts()).filter(
+      ({ resource }) => KINDS.includes(resource.kind) && !keyOf(resource).includes('/etc/systemd/'),
+    );
+  const desired = asked(now);
+  const wanted = new Map(asked(was).map(({ resource }) => [keyOf(resource), resource]));
+  const states = new Map(
+    desired.map(({ resource }) => [keyOf(resource), stateOf(wanted.get(keyOf(resource)), resource)]),
+  );
+  change(states);
+  return { host, facts: facts(), desired, states };
+}
+
+function stateOf(was: Resource | undefined, now: Resource): unknown {
+  if (was === undefined) return now.kind === 'ipvs' ? null : { type: 'absent' };
+  switch (was.kind) {
+    case 'ipvs': {
+      if (was.state !== 'present') return null;
+      const { scheduler, flags, destinations } = was;
+      return { scheduler, flags, destinations };
+    }
+    case 'file': {
+      if (was.state !== 'present') return { type: 'absent' };
+      const { content, owner, group, mode } = was;
+      return { type: 'file', sha256: sha256(content), content, owner, group, mode };
+    }
+    case 'service': {
+      const loaded = was.config.map((one) => `${one.sha256}  ${one.path}`);
+      return { load: 'loaded', enabled: was.enabled, running: was.running ?? false, stale: false, loaded };
+    }
+    default:
+      return { running: true, answers: true, vrrp: {}, up: {}, table: {}, addresses: {} };
+  }
+}
+
+/** A real server whose network profile or service changes, or something harmless. */
+function server(cluster: Cluster, name: string, what: 'restart' | 'reload' | 'stop' | 'file'): SeenHost {
+  const host = cluster.hosts.find((one) => one.name === name);
+  if (host === undefined) throw new Error(name);
+  const activate = what === 'restart' ? 'restart' : 'reload';
+  const config = [{ path: '/c', sha256: sha256('new') }];
+  const service: Resource = {
+    kind: 'service',
+    unit: 'web.service',
+    enabled: true,
+    running: what !== 'stop',
+    config,
+    activate,
+  };
+  const file: Resource = {
+    kind: 'file',
+    path: '/f',
+    state: 'present',
+    content: 'x',
+    owner: 'root',
+    group: 'root',
+    mode: '0644',
+  };
+  const resource = what === 'file' ? file : service;
+  const running = { load: 'loaded', enabled: true, running: true, stale: false, loaded: [`${sha256('old')}  /c`] };
+  const desired: StagedResource[] = [{ stage: 'web', resource }];
+  return {
+    host,
+    facts: facts(),
+    desired,
+    states: new Map([[keyOf(resource), what === 'file' ? { type: 'absent' } : running]]),
+  };
+}
+
+interface Case extends Described {
+  was?: Described;
+  changing: Record<string, Parameters<typeof server>[2]>;
+  states?: (states: Map<string, unknown>) => void;
+  drain?: boolean;
+  read?: string[];
+}
+
+function planOf({
+  was,
+  changing,
+  states = () => undefined,
+  drain = true,
+  read = ['lvs1', 'lvs2'],
+  ...now
+}: Case): Plan {
+  const cluster = described(now);
+  const before = was === undefined ? cluster : described({ ...now, ...was });
+  const directors = now.pair ? ['lvs1', 'lvs2'] : ['lvs1'];
+  const seen = [
+    ...directors.filter((name) => read.includes(name)).map((name) => director(cluster, before, name, states)),
+    ...Object.entries(changing).map(([name, what]) => server(cluster, name, what)),
+  ];
+  const context = { cluster, fingerprint: 'f', engine: 'e', lab: false, created: '2026-01-01T00:00:00.000Z' };
+  return buildPlan({ ...context, ...(drain ? { draining: { timeout: 45 } } : {}) }, seen, []);
+}
+
+function ids({ steps }: Plan): string[] {
+  return steps.filter(({ stage }) => stage !== 'record').map(({ id }) => id);
+}
+
+function stepOf(plan: Plan, id: string): Step {
+  const step = plan.steps.find((one) => one.id === id);
+  if (step === undefined) throw new Error(`${id} of ${ids(plan).join(', ')}`);
+  return step;
+}
+
+/** A step's operations in short: their words, and of a file the weights in it. */
+function opsOf(step: Step): string[] {
+  return [...step.changes.flatMap(({ ops }) => ops), ...step.ops].map(({ name, args, input }) => {
+    const weights = input?.match(/weight \d+/g)?.map((word) => word.slice('weight '.length));
+    return [name, ...args, ...(weights === undefined ? [] : [`weights ${weights.join(' ')}`])].join(' ');
+  });
+}
+
+const ROW = '-t 10.0.0.100:80';
+const CONF = 'file_put /etc/keepalived/keepalived.conf root root 0600';
+const RELOAD = 'service_reload keepalived.service keepalived';
+
+describe('a change of a real server that cuts requests', () => {
+  test('is made while its director gives it none', () => {
+    const plan = planOf({ changing: { web1: 'restart' } });
+    expect(ids(plan)).toEqual(['lvs1/drain/web1/web', 'web1/web', 'lvs1/undrain/web1/web']);
+    expect(stepOf(plan, 'web1/web').needs).toContain('lvs1/drain/web1/web');
+    expect(stepOf(plan, 'lvs1/undrain/web1/web').needs).toContain('web1/web');
+    expect(opsOf(stepOf(plan, 'lvs1/drain/web1/web'))).toEqual([
+      `ipvs -e ${ROW} -r 10.0.0.21:80 -g -w 0`,
+      'ipvs_answering 10.0.0.21 80',
+      `ipvs_drained 45 10.0.0.100 10.0.0.21:80 ${ROW}`,
+    ]);
+    expect(opsOf(stepOf(plan, 'lvs1/undrain/web1/web'))).toEqual([
+      'ipvs_answers 30',
+      `ipvs -e ${ROW} -r 10.0.0.21:80 -g -w 1`,
+    ]);
+    expect(countChanges(plan)).toBe(1);
+    expect(plan.warnings).toEqual([]);
+  });
+
+  test('of a pair with keepalived, on both directors, in its configuration too', () => {
+    const plan = planOf({ pair: true, changing: { web1: 'stop' } });
+    for (const name of ['lvs1', 'lvs2']) {
+      expect(opsOf(stepOf(plan, `${name}/drain/web1/web/remove`)).slice(0, 3)).toEqual([
+        `ipvs -e ${ROW} -r 10.0.0.21:80 -g -w 0`,
+        `${CONF} weights 0 1`,
+        RELOAD,
+      ]);
+      expect(opsOf(stepOf(plan, `${name}/undrain/web1/web/remove`))).toEqual([
+        'ipvs_answers 30',
+        `${CONF} weights 1 1`,
+        RELOAD,
+        `keepalived_repair -e ${ROW} -r 10.0.0.21:80 -g -w 1`,
+      ]);
+    }
+    const begun = stepOf(plan, 'web1/web/remove').needs;
+    expect(begun).toEqual(expect.arrayContaining(['lvs1/drain/web1/web/remove', 'lvs2/drain/web1/web/remove']));
+  });
+
+  test('is taken back with the weight, whoever dies', () => {
+    const { hosts } = planOf({ pair: true, changing: { web1: 'restart' } });
+    const revert = hosts.find(({ name }) => name === 'lvs1')?.revert;
+    expect(revert?.paths).toEqual(['/etc/keepalived/keepalived.conf']);
+    expect(revert?.ops.map(({ name, args }) => [name, ...args].join(' '))).toEqual([
+      'tx_file /etc/keepalived/keepalived.conf',
+      `keepalived_repair -e ${ROW} -r 10.0.0.21:80 -g -w 1`,
+      'service_back keepalived.service keepalived reload kept',
+    ]);
+  });
+
+  test('two of them, one after the other on their director', () => {
+    const plan = planOf({ changing: { web1: 'restart', web2: 'restart' } });
+    expect(stepOf(plan, 'lvs1/drain/web2/web').needs).toContain('lvs1/undrain/web1/web');
+    expect(ids(plan)).toHaveLength(6);
+  });
+
+  test.each<['reload' | 'file']>([['reload'], ['file']])('a %s drains nobody', (what) => {
+    expect(ids(planOf({ changing: { web1: what } }))).toEqual(['web1/web']);
+  });
+
+  test('without drains it is made as it is', () => {
+    expect(ids(planOf({ changing: { web1: 'restart' }, drain: false }))).toEqual(['web1/web']);
+  });
+
+  test.each<[string, Case]>([
+    [
+      'keepalived runs another configuration than stands there',
+      {
+        pair: true,
+        changing: { web1: 'restart' },
+        states: (states) =>
+          states.set('service keepalived.service', {
+            load: 'loaded',
+            enabled: true,
+            running: true,
+            stale: false,
+            loaded: ['0  /etc/keepalived/keepalived.conf'],
+          }),
+      },
+    ],
+    [
+      'a line of it is hidden',
+      {
+        pair: true,
+        changing: { web1: 'restart' },
+        states: (states) => {
+          const content = 'auth_pass <hidden>\nvirtual_server 10.0.0.100 80 {\n real_server 10.0.0.21 80 {\n }\n}\n';
+          states.set('file /etc/keepalived/keepalived.conf', {
+            type: 'file',
+            sha256: '1',
+            content,
+            owner: 'root',
+            group: 'root',
+            mode: '0600',
+          });
+          states.set('service keepalived.service', {
+            load: 'loaded',
+            enabled: true,
+            running: true,
+            stale: false,
+            loaded: ['1  /etc/keepalived/keepalived.conf'],
+          });
+        },
+      },
+    ],
+  ])('where %s, in the live table alone', (_, one) => {
+    const plan = planOf(one);
+    expect(opsOf(stepOf(plan, 'lvs1/drain/web1/web'))[1]).toMatch(/^ipvs_answering/);
+    expect(opsOf(stepOf(plan, 'lvs1/undrain/web1/web')).slice(1)).toEqual([
+      `keepalived_repair -e ${ROW} -r 10.0.0.21:80 -g -w 1`,
+    ]);
+  });
+});
+
+describe('where nobody could take the requests there is a warning in place of a drain', () => {
+  const warned = (one: Omit<Case, 'changing'>) => {
+    const plan = planOf({ changing: { web1: 'restart' }, ...one });
+    expect(ids(plan).filter((id) => id.includes('drain'))).toEqual([]);
+    return plan.warnings.map(({ host, text }) => `${host}: ${text}`);
+  };
+  const lost = 'web1: requests of service web are lost while this changes: ';
+
+  test.each<[string, Omit<Case, 'changing'>, string]>([
+    ['the only real server', { servers: { web1: {} } }, `${lost}no other real server could take them`],
+    [
+      'the others have weight 0',
+      { servers: { web1: {}, web2: { weight: 0 } } },
+      `${lost}no other real server could take them`,
+    ],
+    ['dh', { scheduler: 'dh' }, `${lost}the scheduler dh refuses clients of a server with weight 0`],
+    ['sh', { scheduler: 'sh' }, `${lost}the scheduler sh refuses clients of a server with weight 0`],
+    [
+      'a quorum',
+      { pair: true, more: { quorum: 2, health_check: { tcp_check: {} } } },
+      `${lost}without 10.0.0.21 the service has less than its quorum of 2`,
+    ],
+    [
+      'a director that was not read',
+      { read: [] },
+      'web1: lvs1 was not read: it may go on sending requests there, which are lost while this changes',
+    ],
+  ])('%s', (_, one, text) => {
+    expect(warned(one)).toEqual([expect.stringContaining(text)]);
+  });
+
+  test('sh with its fallback is drained', () => {
+    const plan = planOf({ changing: { web1: 'restart' }, scheduler: 'sh', more: { scheduler_flags: ['sh-fallback'] } });
+    expect(ids(plan)).toContain('lvs1/drain/web1/web');
+  });
+
+  test('of two services it is drained in that which others serve', () => {
+    const services = {
+      alone: { mode: 'dr', vip: '10.0.0.101', port: 80, directors: ['lvs1'], real_servers: { web1: {} } },
+    };
+    const plan = planOf({ changing: { web1: 'restart' }, services });
+    expect(opsOf(stepOf(plan, 'lvs1/drain/web1/web')).filter((op) => op.startsWith('ipvs '))).toEqual([
+      `ipvs -e ${ROW} -r 10.0.0.21:80 -g -w 0`,
+    ]);
+    expect(plan.warnings.map(({ text }) => text)).toEqual([
+      'requests of service alone are lost while this changes: no other real server could take them',
+    ]);
+  });
+
+  test('a machine that serves nobody needs neither', () => {
+    const plan = planOf({ changing: { web3: 'restart' } });
+    expect([ids(plan), plan.warnings]).toEqual([['web3/web'], []]);
+  });
+});
+
+describe('a real server that leaves', () => {
+  const was = { servers: { web1: {}, web2: {} } };
+  const now = { servers: { web2: { weight: 2 }, web3: {} } };
+
+  test('gets nothing new, and goes when what it serves has ended', () => {
+    const plan = planOf({ was, ...now, changing: {} });
+    expect(opsOf(stepOf(plan, 'lvs1/rules')).filter((op) => op.startsWith('ipvs'))).toEqual([
+      `ipvs -e ${ROW} -r 10.0.0.22:80 -g -w 2`,
+      `ipvs -a ${ROW} -r 10.0.0.23:80 -g -w 1`,
+      `ipvs -e ${ROW} -r 10.0.0.21:80 -g -w 0`,
+    ]);
+    expect(opsOf(stepOf(plan, 'lvs1/rules/remove'))).toEqual([
+      `ipvs_drained 45 10.0.0.100 10.0.0.21:80 ${ROW}`,
+      `ipvs -d ${ROW} -r 10.0.0.21:80`,
+    ]);
+  });
+
+  test('of a pair, first with weight 0 in keepalived’s configuration', () => {
+    const plan = planOf({ pair: true, was, ...now, changing: {} });
+    expect(opsOf(stepOf(plan, 'lvs1/rules'))).toEqual([
+      `${CONF} weights 2 1 0`,
+      `ipvs -e ${ROW} -r 10.0.0.22:80 -g -w 2`,
+      `ipvs -e ${ROW} -r 10.0.0.21:80 -g -w 0`,
+    ]);
+    expect(opsOf(stepOf(plan, 'lvs1/vip'))).toEqual([RELOAD]);
+    expect(opsOf(stepOf(plan, 'lvs1/rules/remove'))).toEqual([
+      `ipvs_drained 45 10.0.0.100 10.0.0.21:80 ${ROW}`,
+      `${CONF} weights 2 1`,
+      `ipvs -d ${ROW} -r 10.0.0.21:80`,
+      RELOAD,
+    ]);
+    const turns = plan.steps.flatMap(({ id, turn }) => (turn === undefined ? [] : [[id, turn]]));
+    const turn = (stage: string) => ({ among: [`lvs1/${stage}`, `lvs2/${stage}`], address: '10.0.0.100' });
+    expect(Object.fromEntries(turns)).toEqual({
+      'lvs1/vip': turn('vip'),
+      'lvs2/vip': turn('vip'),
+      'lvs1/rules/remove': turn('rules/remove'),
+      'lvs2/rules/remove': turn('rules/remove'),
+    });
+  });
+
+  test.each<[string, Partial<Case>]>([
+    ['without drains', { drain: false }],
+    ['where its clients would be refused', { scheduler: 'sh' }],
+  ])('%s at once', (_, more) => {
+    const plan = planOf({ was, ...now, changing: {}, ...more });
+    expect(ids(plan)).toEqual(['lvs1/rules']);
+  });
+});
+
+describe('settings that both nodes of a pair must share', () => {
+  test('change on both at once, with a warning', () => {
+    const states = (all: Map<string, unknown>) => {
+      const state = all.get('file /etc/keepalived/keepalived.conf') as { content: string };
+      const content = state.content.replace('virtual_router_id 51', 'virtual_router_id 52');
+      const hash = sha256(content);
+      all.set('file /etc/keepalived/keepalived.conf', { ...state, content, sha256: hash });
+      const service = all.get('service keepalived.service') as object;
+      all.set('service keepalived.service', { ...service, loaded: [`${hash}  /etc/keepalived/keepalived.conf`] });
+    };
+    const plan = planOf({ pair: true, changing: {}, states });
+    expect(ids(plan)).toEqual(['lvs1/rules', 'lvs2/rules', 'lvs1/vip', 'lvs2/vip']);
+    expect(plan.steps.filter(({ turn }) => turn !== undefined)).toEqual([]);
+    expect(plan.warnings.map(({ host, key }) => `${host} ${key}`)).toEqual(['lvs1 vrrp edge', 'lvs2 vrrp edge']);
+  });
+});
