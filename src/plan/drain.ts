@@ -31,12 +31,14 @@ export function drains(
   const found = new Map<string, ReturnType<Around>>();
   const warnings: Warning[] = [];
   const tables = tablesOf(seen);
-  for (const [host, addresses] of addressesOf(cluster, seen)) {
+  for (const one of seen) {
+    const host = one.host.name;
     for (const { lane, key } of disturbing(staged, host)) {
       const warn = (text: string) => warnings.push({ host, key, text });
       for (const name of unreadDirectors(cluster, seen, host))
         warn(`${name} was not read: it may go on sending requests there, which are lost while this changes`);
       const parts = tables(lane).flatMap(({ director, held }) => {
+        const addresses = addressesOf(cluster, one);
         const places = placesOf(held, addresses).filter(({ row, destination }) => {
           const why = whyNot(cluster, row, destination, addresses);
           if (why !== undefined) warn(`requests of ${nameOf(cluster, row)} are lost while this changes: ${why}`);
@@ -173,8 +175,9 @@ function disturbing(staged: readonly Staged[], host: string): { lane: Lane; key:
 
 /** The directors' tables in a lane: before their own rules change they are as observed, after the last of that as desired. */
 function tablesOf(seen: readonly SeenHost[]) {
-  const now = seen.map((director) => ({ director, held: heldNow(director) }));
-  const then = seen.map((director) => ({ director, held: heldThen(director) }));
+  const some = ({ held }: { held: Held }) => held.rows.length > 0;
+  const now = seen.map((director) => ({ director, held: heldNow(director) })).filter(some);
+  const then = seen.map((director) => ({ director, held: heldThen(director) })).filter(some);
   const place = ({ stage, direction }: Lane) =>
     LANES.findIndex((one) => one.stage === stage && one.direction === direction);
   const [first, last] = [place({ stage: 'rules', direction: 'add' }), place({ stage: 'rules', direction: 'remove' })];
@@ -185,23 +188,14 @@ function tablesOf(seen: readonly SeenHost[]) {
 }
 
 /** Every address that is a host's, by what the inventory says and by what the host does. */
-function addressesOf(cluster: Cluster, seen: readonly SeenHost[]): Map<string, Set<string>> {
-  return new Map(
-    seen.map(({ host, facts }) => {
-      const live = Object.entries(facts.devices).filter(([device]) => device !== 'lo');
-      const listed = cluster.services.flatMap(({ virtuals }) =>
-        virtuals.flatMap(({ realServers }) => realServers.filter((real) => real.host === host.name)),
-      );
-      return [
-        host.name,
-        new Set([
-          ...host.interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
-          ...live.flatMap(([, { addresses }]) => addresses.map((cidr) => cidr.replace(/\/.*/, ''))),
-          ...listed.map(({ address }) => address),
-        ]),
-      ];
-    }),
-  );
+function addressesOf({ services }: Cluster, { host, facts }: SeenHost): Set<string> {
+  const live = Object.entries(facts.devices).filter(([device]) => device !== 'lo');
+  const listed = services.flatMap(({ virtuals }) => virtuals.flatMap(({ realServers }) => realServers));
+  return new Set([
+    ...host.interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
+    ...live.flatMap(([, { addresses }]) => addresses.map((cidr) => cidr.replace(/\/.*/, ''))),
+    ...listed.filter((real) => real.host === host.name).map(({ address }) => address),
+  ]);
 }
 
 function unreadDirectors(cluster: Cluster, seen: readonly SeenHost[], host: string): string[] {
