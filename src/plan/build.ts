@@ -2,8 +2,8 @@ import type { Problem } from '../errors/index.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { Facts } from '../platform/facts.ts';
 import { sha256 } from '../resources/file.ts';
-import { diffOne, keyOf, noticesOf, stageOf, theirsOf } from '../resources/index.ts';
-import type { Change, Op } from '../resources/kind.ts';
+import { diffOne, isLate, keyOf, noticesOf, type Resource, stageOf, theirsOf } from '../resources/index.ts';
+import { type Change, type Op, STAGES, type Stage } from '../resources/kind.ts';
 import { revertOf } from '../resources/revert.ts';
 import { type Draining, drains, undrained } from './drain.ts';
 import { healthOf } from './health.ts';
@@ -158,6 +158,11 @@ function changesOf(context: PlanContext, seen: SeenHost, purpose: Plan['purpose'
   const parted = partings(context.cluster, seen, purpose === 'apply' ? context.draining : undefined);
   const leaves = ({ leaving }: StagedResource) => leaving === true;
   const inOrder = [...seen.desired.filter(leaves), ...seen.desired.filter((one) => !leaves(one))];
+  const returning = new Map(
+    seen.desired.flatMap((one) =>
+      leaves(one) && one.resource.kind === 'file' ? [[one.resource.path, one.stage]] : [],
+    ),
+  );
   for (const { stage, resource, leaving, foreign, idle, undoes } of inOrder) {
     const key = keyOf(resource);
     const state = seen.states.get(key);
@@ -183,14 +188,28 @@ function changesOf(context: PlanContext, seen: SeenHost, purpose: Plan['purpose'
       // What goes away does so at the stage at which it came: a VIP, though its interface stays, before the rules.
       const own = direction === 'remove' && undoes === undefined ? (entry?.stage ?? stage) : stage;
       const at = undoes === undefined ? stageOf(resource, { direction }, own) : stage;
-      const late = idle === true && entry !== undefined;
+      const waits = given === undefined ? undefined : lastOf(filesOf(resource, given.resource), returning);
+      const late = waits !== undefined || (idle === true && entry !== undefined);
       const shown = undoes === undefined ? change.shown : shownBack(undoes.shown, change.shown);
-      staged.push({ host, stage: at, change: { ...change, shown, direction, resource }, ...(late ? { late } : {}) });
+      const there = waits === undefined || STAGES.indexOf(at) < STAGES.indexOf(waits) ? at : waits;
+      staged.push({ host, stage: there, change: { ...change, shown, direction, resource }, ...(late ? { late } : {}) });
     }
     for (const change of later) parting.push({ host, stage: 'rules', change: { ...change, resource }, late: true });
   }
   // Before the ways that parting servers need.
   return [...parting, ...staged];
+}
+
+/** The files that a program takes up again when it is given back. */
+function filesOf(resource: Resource, was: Resource): string[] {
+  if (!isLate(resource)) return [];
+  return [resource, was].flatMap((one) => (one.kind === 'service' ? one.config.map(({ path }) => path) : []));
+}
+
+/** The stage at which the last of these files is there again, in the subtractive half; undefined where none comes. */
+function lastOf(paths: readonly string[], returning: ReadonlyMap<string, Stage>): Stage | undefined {
+  const stages = new Set(paths.flatMap((path) => returning.get(path) ?? []));
+  return STAGES.find((stage) => stages.has(stage));
 }
 
 /** What brings back something that was taken away is additive, whatever its kind says of giving back. */
