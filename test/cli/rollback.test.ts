@@ -125,6 +125,16 @@ describe('rollback', () => {
     expect(await ok('rollback', first?.id ?? '', '--yes')).toContain('Nothing to take back');
   });
 
+  test('is saved, looked at, and run later, once', async () => {
+    describeFiles({ '/etc/motd': 'one\n' });
+    await ok('apply', '--yes');
+    expect(await ok('rollback', '--out', 'back')).toContain('-one\n      +theirs');
+    expect(on('/etc/motd')).toBe('one\n');
+    expect(await saved('back')).toMatchObject({ code: 0, out: expect.stringContaining('Taken back: 1 change') });
+    expect(on('/etc/motd')).toBe('theirs\n');
+    expect(await saved('back')).toMatchObject({ code: 1, err: expect.stringContaining('PLAN-USED') });
+  });
+
   test('asks, and knows which runs there are', async () => {
     describeFiles({ '/etc/motd': 'one\n' });
     const none = await run('rollback', '--yes');
@@ -259,7 +269,9 @@ describe('over a real sshd', () => {
       { event: 'lease', host: 'here', holder: { id: 'abc1', owner: 'ops@laptop', reason: 'apply test' } },
       { event: 'unlocked', host: 'here' },
     ]);
-    expect(existsSync(join(root, 'run/lvsctl/lease'))).toBe(false);
+    expect(await there('unlock', 'here')).toMatchObject({ code: 0, out: 'here is held by nobody.' });
+    // The mark that is left tells its owner; it holds nothing.
+    expect(on('/run/lvsctl/lease')).toMatch(/^-\n0\n\S+@\S+\n$/);
     expect(await there('apply', '--yes')).toMatchObject({ code: 0 });
     expect(on('/etc/motd')).toBe('one\n');
   });
