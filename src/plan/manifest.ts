@@ -97,9 +97,12 @@ export function makeRecords(
     const known = earlier.get(key);
     const planned = changes.get(key) ?? [];
     const seen = planned[0]?.was ?? planned[0]?.before;
-    const before = earliestOf(resource, known?.before, seen);
+    const recorded = recordOf(resource);
+    // It was found as it shall be when it was first managed: what somebody made of it since is not what was there before.
+    const found = known !== undefined && known.before === undefined && isDeepStrictEqual(known.resource, recorded);
+    const before = found ? undefined : earliestOf(resource, known?.before, seen);
     const wrote = planned.reduce((all, { after }) => including(all, after), known?.wrote ?? []);
-    return { key, stage, resource: recordOf(resource), before, wrote };
+    return { key, stage, resource: recorded, before, wrote };
   });
   const keys = new Set(entries.map(({ key }) => key));
   const others = [...earlier.values()].filter(({ key }) => !keys.has(key));

@@ -112,6 +112,20 @@ describe('the manifest', () => {
     expect(entryOf(later.first, 'file /etc/x')?.before).toEqual(before['file /etc/x']);
   });
 
+  it('takes nothing that somebody changed meanwhile for the state from before', () => {
+    const key = 'sysctl net.ipv4.conf.all.arp_ignore';
+    const found = makeRecords('c', all, undefined, changes([file]));
+    expect(entryOf(found.first, key)?.before).toBeUndefined();
+    const drifted = changes([sysctl], { [key]: { value: '2' } });
+    expect(entryOf(makeRecords('c', all, again(found.first), drifted).first, key)?.before).toBeUndefined();
+    const wanted: StagedResource = {
+      ...sysctl,
+      resource: { ...sysctl.resource, value: '7' } as StagedResource['resource'],
+    };
+    const asked = makeRecords('c', [wanted], again(found.first), changes([wanted], { [key]: { value: '1' } }));
+    expect(entryOf(asked.first, key)?.before).toEqual({ value: '1' });
+  });
+
   it('knows what was written and what is about to be while a change is under way, and then what is there', () => {
     const other = { ...wrote, 'sysctl net.ipv4.conf.all.arp_ignore': { value: '2' } };
     const later = makeRecords('c', all, again(first.first), changes(all, before, other));
