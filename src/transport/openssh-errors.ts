@@ -6,6 +6,8 @@ export interface MasterEnd {
   exitCode?: number | undefined;
   stderr: string;
   code?: string | undefined;
+  /** It was ended because it said more than anybody reads. */
+  isMaxBuffer?: boolean | undefined;
 }
 
 type Code = Parameters<typeof sshFailure>[1];
@@ -70,10 +72,22 @@ export function judgeMaster(end: MasterEnd, whom: Whom, where: string): Try<neve
       'Install the OpenSSH client, or use --transport node-ssh.',
     );
   }
+  if (end.isMaxBuffer) {
+    throw sshFailure(
+      whom,
+      'SSH-PROTOCOL',
+      `${where} says more before the login than anybody reads`,
+      'Check ssh.address and ssh.port: ssh -v HOST shows what answers there.',
+    );
+  }
   const known = WORDS.find(({ match }) => match.test(said));
   if (known) throw sshFailure(whom, known.code, `${where}: ${printable(lineOf(said, known.match))}`, known.next);
   if (/timed out|Timeout, server .* not responding/.test(said)) throw timeoutFailure(whom, where, 'the connection');
-  if (/banner line contains invalid characters|Bad packet length|no matching .* found|Protocol/i.test(said)) {
+  if (
+    /banner line contains invalid characters|banner exchange: .*invalid format|Bad packet length|no matching .* found|Protocol/i.test(
+      said,
+    )
+  ) {
     throw sshFailure(
       whom,
       'SSH-PROTOCOL',

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import pLimit from 'p-limit';
 import { connectionOf } from './connection.ts';
-import { interruptedFailure, lostFailure, printable, sshFailure, type Whom } from './failures.ts';
+import { interruptedFailure, lostFailure, printable, sshFailure, timeoutFailure, type Whom } from './failures.ts';
 import { opensshArguments } from './openssh-arguments.ts';
 import { judgeMaster } from './openssh-errors.ts';
 import type { TransportOptions } from './options.ts';
@@ -122,9 +122,19 @@ async function start(
       if (chunk.includes(READY)) resolve('ready');
     });
   });
-  const first = await Promise.race([ready, ended]);
+  // ssh has no limit of its own for the login. Who is asked something takes his time.
+  let late: NodeJS.Timeout | undefined;
+  const limit = new Promise<'late'>((resolve) => {
+    if (!options.interactive) late = setTimeout(resolve, secondsToLogIn(target, options) * 1000, 'late');
+  });
+  const first = await Promise.race([ready, ended, limit]);
+  clearTimeout(late);
   // It was for connecting only.
   signal?.removeEventListener('abort', aborted);
+  if (first === 'late') {
+    discard();
+    throw timeoutFailure(whom, where, 'the login');
+  }
   if (first !== 'ready') {
     discard();
     if (signal?.aborted) throw interruptedFailure(whom);
@@ -150,6 +160,12 @@ async function start(
       },
     },
   };
+}
+
+/** For each hop the time of the connection, of the key exchange and of the login. */
+function secondsToLogIn({ ssh }: Target, { connectTimeout = 10 }: TransportOptions): number {
+  const hops = ssh.jump === undefined ? 1 : ssh.jump.split(',').length + 1;
+  return hops * 3 * connectTimeout;
 }
 
 /** One session through the master. */

@@ -6,6 +6,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadCluster } from '../../src/inventory/index.ts';
 import { survey } from '../../src/survey/survey.ts';
 import { nodeSshTransport } from '../../src/transport/node-ssh.ts';
+import { opensshTransport } from '../../src/transport/openssh.ts';
+import type { TransportOptions } from '../../src/transport/options.ts';
 import type { Target, Transport } from '../../src/transport/types.ts';
 import { type Fault, faulty } from './faults.ts';
 import { type HostileServer, type Hostility, hostileServer } from './hostile.ts';
@@ -46,6 +48,7 @@ const SERVERS: [string, Hostility, string, RegExp][] = [
   ['banner', { banner: 'Welcome! \u001b[2J\n'.repeat(2000), exec: answer('', ends) }, 'HOST-LOST', /did not start/],
   ['banner-beyond-measure', { banner: 'x'.repeat(2_000_000) }, 'SSH-LOST', /during the login.*packet length/],
   ['banners', { banners: true }, 'SSH-TIMEOUT', /login/],
+  ['no-answer-to-login', { silent: true }, 'SSH-TIMEOUT', /the login/],
   ['no-session', { session: (_accept, reject) => reject() }, 'SSH-BUSY', /no session/],
   ['no-program', { exec: (_accept, reject) => reject() }, 'SSH-PROTOCOL', /did not start the program/],
   ['says-nothing', { exec: (accept) => void accept() }, 'SSH-COMMAND-TIMEOUT', /did not end within/],
@@ -90,6 +93,7 @@ const SERVERS: [string, Hostility, string, RegExp][] = [
 /** Those that don't get as far as SSH. */
 const SOCKETS: [string, (socket: Socket) => void, string, RegExp][] = [
   ['half-open', () => undefined, 'SSH-TIMEOUT', /greeting/],
+  ['no-key-exchange', (socket) => void socket.write('SSH-2.0-x\r\n'), 'SSH-TIMEOUT', /in time/],
   ['greeting-flood', (socket) => flood(socket, lines), 'SSH-PROTOCOL', /does not talk SSH/],
   ['not-ssh', (socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'), 'SSH-PROTOCOL', /does not talk SSH/],
 ];
@@ -136,37 +140,70 @@ const EXPECTED: [string, string, RegExp][] = [
   ['changed-key', 'SSH-HOST-KEY-CHANGED', /host key/],
 ];
 
-test('every bad host says what is wrong with it, and the good one is read', async () => {
-  const inventory = join(dir, 'lvs.yaml');
-  const hosts = Object.fromEntries([...targets.keys()].map((name) => [name, { ssh: { address: '127.0.0.1' } }]));
-  writeFileSync(inventory, JSON.stringify({ version: 1, name: 'bad', hosts }));
-  const cluster = loadCluster([inventory]);
-  const inner = nodeSshTransport({
-    sshConfig: 'none',
-    environment: {},
-    connectTimeout: 4,
-    retry: { attempts: 2, seconds: 5 },
-  });
-  const transport: Transport = {
-    ...inner,
-    connect: (target, options) => inner.connect({ ...target, ssh: targets.get(target.name) ?? target.ssh }, options),
-  };
-  const before = process.resourceUsage().maxRSS;
-  const read = await survey(cluster, cluster.hosts, { transport, parallel: 50, timeout: 8, keep: false });
-  await transport.close();
-  // KiB; the servers that flood are in this process too.
-  expect(process.resourceUsage().maxRSS - before).toBeLessThan(1024 * 1024);
+/** Whichever limit comes first: how much, or how long. */
+const FLOODED: [RegExp, RegExp] = [/^(HOST-PROTOCOL|SSH-COMMAND-TIMEOUT)$/, /more than 64 MiB|did not end within/];
+const FLOODS = { 'stdout-flood': FLOODED, 'stdout-one-line': FLOODED };
 
-  expect(read.seen.map(({ host }) => host.name)).toEqual(['good']);
-  const found = read.unseen.map(({ host, problems }) => {
-    const [problem, ...more] = problems;
-    expect(more).toEqual([]);
-    expect(problem?.place).toMatchObject({ kind: 'host', host: host.name });
-    expect(problem?.next).toMatch(/\w{3}.*\.$/);
-    // Nothing that a terminal would take for a command.
-    expect(JSON.stringify(problem)).not.toMatch(/\\u00[01]|\\n/);
-    return [host.name, problem?.code, problem?.what];
-  });
-  const wanted = EXPECTED.map(([name, code, what]) => [name, code, expect.stringMatching(what)]);
-  expect(found.toSorted()).toEqual(wanted.toSorted((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1)));
-}, 120_000);
+/** What OpenSSH's own program makes of it, where that is something else. */
+const BY_OPENSSH: Record<string, [RegExp, RegExp]> = {
+  'banner-beyond-measure': [/^SSH-PROTOCOL$/, /corrupted|packet length/],
+  banners: [/^SSH-(PROTOCOL|TIMEOUT)$/, /more before the login than anybody reads|waiting for the login/],
+  'changed-key': [/^SSH-HOST-KEY-CHANGED$/, /IDENTIFICATION HAS CHANGED/],
+  // Its master hears of these, and the session's own program doesn't.
+  'no-program': [/^SSH-COMMAND-TIMEOUT$/, /did not end within/],
+  'never-starts': [/^SSH-COMMAND-TIMEOUT$/, /did not end within/],
+  'no-answer-to-session': [/^SSH-COMMAND-TIMEOUT$/, /did not end within/],
+  ...FLOODS,
+  // 255 is its own.
+  'no-exit-status': [/^HOST-LOST$/, /exit code 255/],
+  'half-open': [/^SSH-TIMEOUT$/, /in time/],
+  'not-ssh': [/^SSH-(BUSY|PROTOCOL)$/, /before the login|invalid/],
+  'greeting-flood': [/^SSH-PROTOCOL$/, /invalid format/],
+};
+
+const WAYS: [string, (options: TransportOptions) => Transport, Record<string, [RegExp, RegExp]>][] = [
+  ['node-ssh', nodeSshTransport, FLOODS],
+  ['openssh', opensshTransport, BY_OPENSSH],
+];
+
+test.each(WAYS)(
+  'by %s, every bad host says what is wrong with it, and the good one is read',
+  async (way, make, others) => {
+    const inventory = join(dir, `${way}.yaml`);
+    const hosts = Object.fromEntries([...targets.keys()].map((name) => [name, { ssh: { address: '127.0.0.1' } }]));
+    writeFileSync(inventory, JSON.stringify({ version: 1, name: 'bad', hosts }));
+    const cluster = loadCluster([inventory]);
+    const inner = make({
+      sshConfig: 'none',
+      environment: {},
+      connectTimeout: 4,
+      retry: { attempts: 2, seconds: 5 },
+    });
+    const transport: Transport = {
+      ...inner,
+      connect: (target, options) => inner.connect({ ...target, ssh: targets.get(target.name) ?? target.ssh }, options),
+    };
+    const before = process.resourceUsage().maxRSS;
+    const read = await survey(cluster, cluster.hosts, { transport, parallel: 50, timeout: 8, keep: false });
+    await transport.close();
+    // KiB; the servers that flood are in this process too.
+    expect(process.resourceUsage().maxRSS - before).toBeLessThan(1024 * 1024);
+
+    expect(read.seen.map(({ host }) => host.name)).toEqual(['good']);
+    const found = read.unseen.map(({ host, problems }) => {
+      const [problem, ...more] = problems;
+      expect(more).toEqual([]);
+      expect(problem?.place).toMatchObject({ kind: 'host', host: host.name });
+      expect(problem?.next).toMatch(/\w{3}.*\.$/);
+      // Nothing that a terminal would take for a command.
+      expect(JSON.stringify(problem)).not.toMatch(/\\u00[01]|\\n/);
+      return [host.name, problem?.code, problem?.what];
+    });
+    const wanted = EXPECTED.map(([name, code, what]) => {
+      const [otherCode, otherWhat] = others[name] ?? [new RegExp(`^${code}$`), what];
+      return [name, expect.stringMatching(otherCode), expect.stringMatching(otherWhat)];
+    });
+    expect(found.toSorted()).toEqual(wanted.toSorted((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1)));
+  },
+  120_000,
+);

@@ -12,6 +12,8 @@ export interface Hostility {
   banner?: string;
   /** Banners without end in place of an answer to the login. */
   banners?: true;
+  /** No answer to the login. */
+  silent?: true;
   /** Asked to start a program. */
   exec?: (accept: () => ServerChannel, reject: () => void) => void;
   /** Asked for a session. */
@@ -39,7 +41,10 @@ export async function hostileServer(dir: string, name: string, how: Hostility): 
       clients.add(client);
       client.on('error', () => undefined);
       client.on('close', () => clients.delete(client));
-      client.on('authentication', (context) => (how.banners ? floodBanners(client, clients) : context.accept()));
+      client.on('authentication', (context) => {
+        if (how.banners) floodBanners(client, clients);
+        else if (!how.silent) context.accept();
+      });
       client.on('session', (accept, reject) => {
         const open = () => {
           const session = accept();
