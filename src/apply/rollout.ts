@@ -84,8 +84,8 @@ function drainedFirst(steps: readonly Step[], canary: string): Step[] {
   return steps.map((step) => ({ ...step, needs: needs.get(step.id) ?? [] }));
 }
 
-/** All that a step needs, itself or through others. */
-function comesAfter(steps: readonly Step[], step: Step): Step[] {
+/** All that a step needs, itself or through others. Pure. */
+export function comesAfter(steps: readonly Step[], step: Step): Step[] {
   const byId = new Map(steps.map((one) => [one.id, one]));
   const found = new Set<Step>();
   const visit = ({ needs }: Step) => {

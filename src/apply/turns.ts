@@ -1,6 +1,7 @@
 import { LvsctlError } from '../errors/index.ts';
 import { observe } from '../host/client.ts';
 import type { Step } from '../plan/plan.ts';
+import { comesAfter } from './rollout.ts';
 import type { Run } from './run.ts';
 
 /**
@@ -21,7 +22,7 @@ export function turns(run: Run, steps: readonly Step[]): (step: Step) => Promise
     const found = await masters;
     if (!found.has(step.id)) return [];
     // The operator's canary goes first whatever it is.
-    return nodes.filter(({ id, needs }) => !found.has(id) && !needs.includes(step.id)).map(({ id }) => id);
+    return nodes.filter((one) => !found.has(one.id) && !comesAfter(steps, one).includes(step)).map(({ id }) => id);
   };
 }
 
