@@ -31,7 +31,7 @@ export function withJumps(plan: Plan, steps: readonly Step[]): Step[] {
     code: 'APPLY-JUMP-HOST',
     place: { kind: 'none' },
     what: `${jumps} is the way to ${stuck.map(({ host }) => host).join(', ')}, and their changes need each other's: while a host may take its changes back, the way to it has to stand`,
-    next: `Nothing was changed. Apply to it first (--limit ${jumps}), then to the others.`,
+    next: `Nothing was changed. Apply to it first (--limit ${jumps}), then to the others; where only its drains are in the way: --no-drain.`,
   });
 }
 
