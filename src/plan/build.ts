@@ -258,7 +258,8 @@ interface Book {
 
 function bookOf(cluster: string, seen: SeenHost, staged: readonly Staged[], purpose: Plan['purpose']): Book {
   const changes = new Map<string, Change[]>();
-  for (const { change } of staged) changes.set(change.key, [...(changes.get(change.key) ?? []), change]);
+  const inOrder = [...staged.filter(({ late }) => late !== true), ...staged.filter(({ late }) => late === true)];
+  for (const { change } of inOrder) changes.set(change.key, [...(changes.get(change.key) ?? []), change]);
   const make = purpose === 'rollback' ? rollbackRecords : makeRecords;
   const records = make(cluster, seen.desired, parseManifest(seen.facts.manifest), changes);
   return { before: opsBefore(records), after: records.last === undefined ? [] : opsAfter(records.last) };

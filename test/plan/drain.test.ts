@@ -371,6 +371,9 @@ describe('a real server that leaves', () => {
       `ipvs -d ${ROW} -r 10.0.0.21:80`,
       RELOAD,
     ]);
+    const kept = stepOf(plan, 'lvs1/record').ops.filter(({ name }) => name === 'before_keep');
+    const found = plan.steps.flatMap(({ changes }) => changes).find(({ kind }) => kind === 'file')?.before;
+    expect(kept.map(({ args }) => args[1])).toEqual([(found as { sha256: string }).sha256]);
     const turns = plan.steps.flatMap(({ id, turn }) => (turn === undefined ? [] : [[id, turn]]));
     const turn = (stage: string) => ({ among: [`lvs1/${stage}`, `lvs2/${stage}`], address: '10.0.0.100' });
     expect(Object.fromEntries(turns)).toEqual({
