@@ -55,7 +55,12 @@ async function planOf(hooks: object, hosts: Record<string, object> = { a: {}, b:
 }
 
 function run(plan: Plan, more: Partial<Parameters<typeof applyPlan>[1]> = {}) {
-  return applyPlan(plan, { ...limits, rollout: { serial: { hosts: 1 } }, transport: localTransport(), ...more });
+  return applyPlan(plan, {
+    ...limits,
+    rollout: { serial: { hosts: 1 }, maxFail: 9 },
+    transport: localTransport(),
+    ...more,
+  });
 }
 
 const notes = () => (existsSync(at('notes')) ? readFileSync(at('notes'), 'utf8').trim().split('\n').sort() : []);
