@@ -178,6 +178,8 @@ export interface Sample {
 }
 
 export interface Load extends Running<Sample[]> {
+  /** When it was late, once it has ended: its machine had no time for it. */
+  late(): Stall[];
   /** The requests that have ended. */
   soFar(): Promise<Sample[]>;
 }
@@ -192,10 +194,23 @@ export async function load(
   const { rate, limit = 1 } = options;
   const argv = ['perl', '-e', LOAD, to.address, String(to.port), to.path ?? '/', String(rate), String(limit)];
   const running = await start(lab, client, argv, 'load');
+  let late: Stall[] = [];
   return {
+    late: () => late,
     soFar: async () => samplesOf(await running.output()),
-    stop: async () => samplesOf(await running.stop()),
+    stop: async () => {
+      const output = await running.stop();
+      late = latenessOf(output, client);
+      return samplesOf(output);
+    },
   };
+}
+
+/** When a load was late, by what it wrote. Pure. */
+export function latenessOf(output: string, host: string): Stall[] {
+  return [...output.matchAll(/^late (\S+) (\S+)$/gm)].map(([, at, seconds]) => {
+    return { host, at: Number(at), seconds: Number(seconds) };
+  });
 }
 
 /** Reads what a load wrote. Pure. */
@@ -205,6 +220,41 @@ export function samplesOf(output: string): Sample[] {
     if (result === undefined) return [];
     return [{ at: Number(at), seconds: Number(seconds), result: result as Sample['result'], body: body.trim() }];
   });
+}
+
+// Sleeps for 50 ms over and over; a line for each time that took 150 ms more: when it began, and how long it took.
+const STALLS = `use strict; $| = 1;
+sub clock { my $b = pack('qq', 0, 0); syscall(228, $_[0], $b); my ($s, $n) = unpack('qq', $b); $s + $n / 1e9 }
+my $epoch = clock(0) - clock(1); my $last = clock(1); print "watches\\n";
+while (1) { select undef, undef, undef, 0.05; my $now = clock(1); my $took = $now - $last;
+  printf "%.3f %.3f\\n", $last + $epoch, $took if $took > 0.2; $last = $now }`;
+
+/** A time in which a machine of the lab did nothing at all, because its own machine had no time for it. */
+export interface Stall {
+  host: string;
+  /** Seconds since 1970. */
+  at: number;
+  seconds: number;
+}
+
+/** Notes when machines of the lab stand still: what is lost then says nothing of what they do. */
+export async function watchStalls(lab: Lab, hosts: readonly string[]): Promise<Running<Stall[]>> {
+  const running = await Promise.all(
+    hosts.map(async (host) => ({ host, ticks: await start(lab, host, ['perl', '-e', STALLS], 'watches') })),
+  );
+  return {
+    stop: async () => {
+      const found = await Promise.all(
+        running.map(async ({ host, ticks }) =>
+          (await ticks.stop()).split('\n').flatMap((line): Stall[] => {
+            const [, at, seconds] = /^(\S+) (\S+)$/.exec(line) ?? [];
+            return at === undefined ? [] : [{ host, at: Number(at), seconds: Number(seconds) }];
+          }),
+        ),
+      );
+      return found.flat();
+    },
+  };
 }
 
 const UDP = `use strict; use IO::Socket::IP; use IO::Select;
