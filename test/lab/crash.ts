@@ -134,7 +134,7 @@ async function note(name: 'old' | 'new'): Promise<void> {
 
 /**
  * The matrix of steps and faults.
- * @param count how many of its cells are run, evenly spread
+ * @param count how many of its cells are run: steps evenly spread, the faults in turn
  */
 export function crashMatrix(count: number): void {
   beforeAll(async () => {
@@ -163,10 +163,11 @@ export function crashMatrix(count: number): void {
     const all = steps.flatMap((step, at) =>
       FAULTS.map((_, turn) => ({ step, fault: FAULTS[(at + turn) % 3] as Fault })),
     );
-    const many = Math.min(count, all.length);
-    const cells = all.filter(
-      (_, index) => Math.floor((index * many) / all.length) !== Math.floor(((index - 1) * many) / all.length),
-    );
+    const spread = Array.from({ length: count < all.length ? count : 0 }, (_, at) => ({
+      step: steps[Math.floor(((at + 0.5) * steps.length) / count)] ?? '',
+      fault: FAULTS[at % FAULTS.length] as Fault,
+    }));
+    const cells = count < all.length ? spread : all;
     const wrong: string[] = [];
     for (const { step, fault } of cells) {
       const host = step.split('/')[0] ?? '';
