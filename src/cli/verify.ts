@@ -17,7 +17,8 @@ export async function verifyCommand(options: VerifyOptions, output: Output, sign
   const target = await aim(options, output);
   const connections = new Map<string, Connection>();
   try {
-    const { plan, survey } = await makePlan(target, options, output, { keep: true, signal });
+    // What differs counts, not the way there.
+    const { plan, survey } = await makePlan(target, { ...options, drain: false }, output, { keep: true, signal });
     for (const [host, connection] of survey.connections) connections.set(host, connection);
     await connectClients(target, connections, output);
     output.progress.note('Asking real servers and VIPs …');

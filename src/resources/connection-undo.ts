@@ -74,7 +74,8 @@ op_connection_return() {
   file=$3
   other=$8
   # Its profile was not begun, which is noted first: NetworkManager, asked for what isn't there, would still change lo.
-  if [ "$4" = tx ] && [ ! -e "$R/var/lib/lvsctl/links/$device" ] && [ ! -e "$R$file" ] && [ ! -e "$tx/files$file" ]; then
+  if [ "$4" = tx ] && [ ! -e "$R/var/lib/lvsctl/links/$device" ] && [ ! -e "$R$file" ] && [ ! -e "$tx/files$file" ] &&
+    [ ! -e "$R/run/lvsctl/pending/$device" ]; then
     return 0
   fi
   mkdir -p "$R/run/lvsctl/pending" && : >"$R/run/lvsctl/pending/$device" || return 1
