@@ -114,10 +114,11 @@ done
 `;
 
 /*
- * This kernel (6.1) can lose the interrupt that tells of a disk's completion: handling one of several at once, it may be
- * interrupted by another, and the list of both is one (arch/um/os-Linux/irq.c; it asks for edges only). Whatever waits
- * for that disk then waits until anything else of it completes, which took minutes. So something else completes four
- * times a second: a read that nobody waits for, of another page each time since one that waits isn't asked for again.
+ * This kernel (6.1) loses the word of a disk's completion now and then: seen as one write in flight in the guest, and its
+ * completion unread in the socket to the thread that does the work; likely because one list of events serves interrupts
+ * that interrupt each other. Whatever waits for that disk then waits until anything else of it completes, which took
+ * minutes. So something else completes four times a second: a read that nobody waits for, of another page each time since
+ * one that waits isn't asked for again.
  * 221 is fadvise64 on x86-64; 4 drops a page, 3 asks for it.
  */
 const KICK = `#!/usr/bin/perl

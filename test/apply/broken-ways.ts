@@ -1,42 +1,20 @@
 /** Whole applies over ways that break at random: what is reported is what the hosts have. */
-import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import pLimit from 'p-limit';
 import { type ApplyResult, applyPlan } from '../../src/apply/apply.ts';
 import { LvsctlError } from '../../src/errors/index.ts';
-import { observe } from '../../src/host/client.ts';
-import { buildPlan, type SeenHost } from '../../src/plan/build.ts';
 import type { StagedResource } from '../../src/plan/manifest.ts';
-import type { Plan } from '../../src/plan/plan.ts';
-import { bareHost, emptyCluster } from '../plan/empty.ts';
 import { type Fault, faultyWay } from './faulty-link.ts';
+import { file, makeSandbox, type Sandbox } from './sandbox.ts';
 
 const HOSTS = ['lvs1', 'rs1'];
-const me = execFileSync('id', ['-un']).toString().trim();
-const group = execFileSync('id', ['-gn']).toString().trim();
-
-const file = (path: string, content: string): StagedResource => ({
-  stage: 'application',
-  resource: { kind: 'file', path, state: 'present', content, owner: me, group, mode: '0644' },
-});
-
 /** What the hosts are to have; each is one step, and the last one comes in the subtractive half. */
 const WANTED: StagedResource[] = [
-  file('/etc/one', `new\n${'x'.repeat(3000)}\n`),
-  { ...file('/etc/deep/er/two', 'new\n'), stage: 'web' },
+  file('/etc/one', `new\n${'x'.repeat(3000)}\n`, 'application'),
+  file('/etc/deep/er/two', 'new\n'),
   { stage: 'suppress', resource: { kind: 'sysctl', name: 'net.ipv4.ip_forward', value: '1', file: '/etc/sysctl.d/x' } },
   { stage: 'rules', resource: { kind: 'file', path: '/etc/gone', state: 'absent' } },
 ];
@@ -52,67 +30,34 @@ export interface Case {
   slow: number;
 }
 
-interface World {
-  folder: string;
+interface World extends Sandbox {
   root: (host: string) => string;
   has: (host: string) => 'old' | 'new' | 'neither';
-  end: () => void;
 }
 
 function makeWorld(slow: number): World {
-  const folder = mkdtempSync(join(tmpdir(), 'lvsctl-ways-'));
-  const root = (host: string) => join(folder, host);
-  const put = (path: string, content: string, mode = 0o644) => {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, content);
-    chmodSync(path, mode);
-  };
-  // Nobody's disks are written out, and who isn't root can't give files away.
-  put(join(folder, 'bin/sync'), '#!/bin/sh\n', 0o755);
-  put(join(folder, 'bin/chown'), `#!/bin/sh\n${slow > 0 ? `sleep ${slow}` : ''}\n`, 0o755);
+  const sandbox = makeSandbox(HOSTS);
+  // Who isn't root can't give files away.
+  sandbox.put('bin', 'chown', `#!/bin/sh\n${slow > 0 ? `sleep ${slow}` : ''}\n`, 0o755);
   for (const host of HOSTS) {
-    put(join(root(host), 'etc/os-release'), 'ID=debian\n');
-    for (const name of ['osrelease', 'arch', 'random/boot_id', 'hostname'])
-      put(join(root(host), 'proc/sys/kernel', name), 'x\n');
-    symlinkSync('/proc/uptime', join(root(host), 'proc/uptime'));
     PATHS.forEach((path, index) => {
       const content = OLD[index];
-      if (typeof content === 'string') put(join(root(host), path), content);
+      if (typeof content === 'string') sandbox.put(host, path, content);
     });
   }
   const has = (host: string) => {
-    const now = JSON.stringify(
-      PATHS.map((path) => {
-        const name = join(root(host), path);
-        return existsSync(name) ? readFileSync(name, 'utf8') : null;
-      }),
-    );
+    const now = JSON.stringify(PATHS.map((path) => sandbox.read(host, path)));
     return now === JSON.stringify(OLD) ? 'old' : now === JSON.stringify(NEW) ? 'new' : 'neither';
   };
-  return { folder, root, has, end: () => rmSync(folder, { recursive: true, force: true }) };
+  return { ...sandbox, root: (host) => join(sandbox.folder, host), has };
 }
+
+const makePlan = (world: World) => world.plan(Object.fromEntries(HOSTS.map((host) => [host, WANTED])));
 
 const envOf = (world: World) => (host: string) => ({
   LVSCTL_ROOT: world.root(host),
   PATH: `${join(world.folder, 'bin')}:${process.env.PATH}`,
 });
-
-async function makePlan(world: World): Promise<Plan> {
-  const way = faultyWay({ env: envOf(world), faults: [], patience: 60 });
-  const seen = await Promise.all(
-    HOSTS.map(async (name): Promise<SeenHost> => {
-      const host = bareHost(name);
-      const connection = await way.connect({ name, ssh: host.ssh }, { phase: 'plan' });
-      const { facts, states } = await observe(connection, {
-        facts: [],
-        desire: () => WANTED.map(({ resource }) => resource),
-      });
-      return { host, facts, states, desired: WANTED };
-    }),
-  );
-  const cluster = emptyCluster();
-  return buildPlan({ cluster, fingerprint: '', engine: '', lab: false, created: new Date().toISOString() }, seen, []);
-}
 
 interface Report {
   /** What was reported, and what the host has. */
