@@ -119,6 +119,30 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     });
   });
 
+  test('what a copy holds is read, and no command that gives it back is told its name', async () => {
+    put('/etc/secret', 'word');
+    stub('cp', 'echo "$*" >>"$LVSCTL_ROOT/copied"; exec /bin/cp "$@"');
+    await thereAndBack([file('/etc/secret')], () => rmSync(join(root, 'copied')));
+    expect(readFileSync(join(root, 'etc/secret'), 'utf8')).toBe('word');
+    expect(existsSync(join(root, 'copied'))).toBe(false);
+  });
+
+  test('taken back, a profile that was not begun is left alone; one that was is gone on with', async () => {
+    stub('nmcli', 'echo "$*" >>"$LVSCTL_ROOT/asked"');
+    stub('ip', ':');
+    const none = Array.from({ length: 8 }, () => '-');
+    const back: Op = {
+      name: 'connection_return',
+      args: ['lo', '-', '/etc/NetworkManager/system-connections/lo.nmconnection', 'tx', ...none, '-20.20.20.20/32'],
+    };
+    await run([back]);
+    expect(existsSync(join(root, 'asked'))).toBe(false);
+    put('/run/lvsctl/pending/lo', '');
+    await run([back]);
+    expect(readFileSync(join(root, 'asked'), 'utf8')).toContain('connection load');
+    expect(existsSync(join(root, 'run/lvsctl/pending/lo'))).toBe(false);
+  });
+
   test('a symbolic link comes back as one', async () => {
     put('/etc/a link', '');
     rmSync(join(root, 'etc/a link'));
