@@ -25,8 +25,17 @@ export interface Watch {
   rest: Set<string>;
   /** Hosts at their last step: it goes on, or it isn't known yet whether they are well by themselves. */
   last: Set<string>;
-  /** Services as their VIPs were found last, and when that was begun. */
-  vips: Map<string, { begun: number; found: Promise<string[]> }>;
+  /** Services whose VIPs are being waited for, by all whose changes are made. */
+  vips: Map<string, Wait>;
+}
+
+/** One wait for several hosts: whoever comes while it goes on is judged with the others, by an answer to a question put later. */
+interface Wait {
+  hosts: string[];
+  /** When the last of them came. */
+  joined: number;
+  /** What is wrong when the time is over. */
+  found: Promise<string[]>;
 }
 
 export function newWatch(): Watch {
@@ -99,7 +108,7 @@ export async function unwell(host: string, run: Run): Promise<Problem[]> {
     ({ of, directors, others }) => of.what === 'vip' && [...directors, ...others].includes(host),
   );
   await othersMade(host, vips, run);
-  const unheard = await waitFor(() => silentVips(host, vips, run), host, seconds, run);
+  const unheard = await silentVips(host, vips, seconds, run);
   return unheard.length > 0 ? [notWell(host, unheard)] : [];
 }
 
@@ -169,23 +178,40 @@ async function tried(looking: Promise<Seen[]>): Promise<Seen[]> {
   }
 }
 
-async function silentVips(host: string, vips: readonly Question[], run: Run): Promise<string[]> {
-  const { watch } = run.course;
-  const arrived = performance.now();
-  const services = new Set(vips.filter((each) => atRest(each, host, run)).map(({ service }) => service));
-  const found = await Promise.all(
-    [...services].map((service) => {
-      const known = watch.vips.get(service);
-      if (known !== undefined && known.begun >= arrived) return known.found;
-      const asking = silent(
-        vips.filter((each) => each.service === service),
-        run,
-      );
-      watch.vips.set(service, { begun: performance.now(), found: asking });
-      return asking;
-    }),
+async function silentVips(host: string, vips: readonly Question[], seconds: number, run: Run): Promise<string[]> {
+  const resting = () => vips.filter((each) => atRest(each, host, run));
+  const services = new Set(resting().map(({ service }) => service));
+  const waits = [...services].map((service) =>
+    joinWait(service, () => resting().filter((each) => each.service === service), host, seconds, run),
   );
-  return found.flat();
+  return (await Promise.all(waits)).flat();
+}
+
+/** Waits for a service's VIPs with whoever does already: hosts changed together go back together, or stay together. */
+function joinWait(service: string, vips: () => Question[], host: string, seconds: number, run: Run): Promise<string[]> {
+  const { vips: waits } = run.course.watch;
+  const now = performance.now();
+  const known = waits.get(service);
+  if (known !== undefined) {
+    known.joined = now;
+    known.hosts.push(host);
+    return known.found;
+  }
+  const wait: Wait = { hosts: [host], joined: now, found: Promise.resolve([]) };
+  const end = () => Math.min(now + seconds * 1000, ...wait.hosts.map((one) => heldUntil(one, run)));
+  const looking = async () => {
+    for (;;) {
+      const begun = performance.now();
+      const wrong = await silent(vips(), run);
+      const all = begun >= wait.joined;
+      if (run.options.signal?.aborted || (wrong.length === 0 && all)) return [];
+      if (performance.now() >= end() && all) return wrong;
+      if (wrong.length > 0) await sleep(1000);
+    }
+  };
+  wait.found = looking().finally(() => waits.delete(service));
+  waits.set(service, wait);
+  return wait.found;
 }
 
 /** Whether a VIP is to answer now that this host's changes are made. */
