@@ -254,29 +254,39 @@ op_manifest_write() {
   put /var/lib/lvsctl/manifest.json root root 0600
 }
 
-# before_keep PATH SHA256: a copy of what lvsctl is about to replace for the first time, named by its content.
+# before_keep PATH SHA256: a copy of what lvsctl is about to replace for the first time, named by its content. That may be
+# a secret, so the name stands in no command that others can see: the copy is written in place, and one that a power cut
+# left unfinished is written again before anything is changed.
 op_before_keep() {
   copy=$R/var/lib/lvsctl/before/$2
-  [ -e "$copy" ] && return 0
+  [ ! -e "$copy" ] || ! holds_sum "$copy" "$2" || return 0
   own_folder || return 1
-  old=$(umask)
-  umask 077
-  cp "$R$1" "$copy.$$" || { umask "$old"; rm -f "$copy.$$"; echo "can't keep a copy of $1: is the disk full?"; return 1; }
-  umask "$old"
-  sum=$(sha256sum "$copy.$$")
-  if [ "\${sum%% *}" != "$2" ]; then rm -f "$copy.$$"; echo "$1 was changed meanwhile"; return 1; fi
-  mv -f "$copy.$$" "$copy"
+  holds_sum "$R$1" "$2" || { echo "$1 was changed meanwhile"; return 1; }
+  (umask 077 && cat <"$R$1" >"$copy") || { : >"$copy"; echo "can't keep a copy of $1: is the disk full?"; return 1; }
+  holds_sum "$copy" "$2" || { : >"$copy"; echo "$1 was changed meanwhile"; return 1; }
+}
+
+holds_sum() {
+  sum=$(sha256sum <"$1")
+  [ "\${sum%% *}" = "$2" ]
 }
 
 # before_prune SHA256...: drops copies that nothing needs any more; those named stay, and what record and history name.
 op_before_prune() {
   needed=" $* "
-  set +f
-  for copy in "$R"/var/lib/lvsctl/before/*; do
-    case $needed in *" \${copy##*/} "*) continue ;; esac
-    (cd "$R/var/lib/lvsctl" && grep -rqsF "\${copy##*/}" manifest.json run history) || rm -f "$copy"
-  done
-  set -f
+  noted=$(cd "$R/var/lib/lvsctl" && grep -rhs . manifest.json run history)
+  set --
+  # By number: their names stand in no command. busybox's find deletes nothing: there they are emptied.
+  while read -r inode name; do
+    case $needed in *" $name "*) continue ;; esac
+    case $noted in *"$name"*) continue ;; esac
+    [ $# -eq 0 ] || set -- "$@" -o
+    set -- "$@" -inum "$inode"
+    : >"$R/var/lib/lvsctl/before/$name"
+  done <<LIST
+$(ls -i "$R/var/lib/lvsctl/before" 2>/dev/null)
+LIST
+  [ $# -eq 0 ] || find "$R/var/lib/lvsctl/before" -type f "(" "$@" ")" -delete 2>/dev/null || :
 }
 
 # Everything was given back: the record goes last, so that an interrupted one is found and ended by the next run.

@@ -18,6 +18,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { execute, observe } from '../../src/host/client.ts';
 import { makeRecords, removals, type StagedResource } from '../../src/plan/manifest.ts';
+import { sha256 } from '../../src/resources/file.ts';
 import { diffOne, keyOf, type Resource } from '../../src/resources/index.ts';
 import type { Change, Op } from '../../src/resources/kind.ts';
 import { localShell, SHELLS } from './local-shell.ts';
@@ -119,12 +120,37 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     });
   });
 
-  test('what a copy holds is read, and no command that gives it back is told its name', async () => {
+  test('no command that keeps a copy, gives it back or drops it is told its name, which tells what is in it', async () => {
     put('/etc/secret', 'word');
-    stub('cp', 'echo "$*" >>"$LVSCTL_ROOT/copied"; exec /bin/cp "$@"');
-    await thereAndBack([file('/etc/secret')], () => rmSync(join(root, 'copied')));
+    for (const name of ['cat', 'cp', 'find', 'grep', 'ls', 'mv', 'rm', 'sha256sum'])
+      stub(name, `echo "${name} $*" >>"$LVSCTL_ROOT/told"; exec "$(PATH=/usr/bin:/bin command -v ${name})" "$@"`);
+    await thereAndBack([file('/etc/secret')]);
     expect(readFileSync(join(root, 'etc/secret'), 'utf8')).toBe('word');
-    expect(existsSync(join(root, 'copied'))).toBe(false);
+    await run([
+      { name: 'before_keep', args: ['/etc/secret', sha256('word')] },
+      { name: 'before_prune', args: [] },
+    ]);
+    const told = readFileSync(join(root, 'told'), 'utf8');
+    expect(told).toMatch(/^sha256sum/m);
+    expect(told).not.toContain(sha256('word'));
+    rmSync(join(root, 'told'));
+  });
+
+  test('copies that nothing needs go, those that are named or noted stay', async () => {
+    for (const name of ['a', 'b', 'c']) put(`/etc/${name}`, name);
+    await run(['a', 'b', 'c'].map((name) => ({ name: 'before_keep', args: [`/etc/${name}`, sha256(name)] })));
+    put('/var/lib/lvsctl/history/1-x', `{"sha256":"${sha256('b')}"}`);
+    await run([{ name: 'before_prune', args: [sha256('a')] }]);
+    const copies = join(root, 'var/lib/lvsctl/before');
+    const left = readdirSync(copies).filter((name) => readFileSync(join(copies, name), 'utf8') !== '');
+    expect(left.toSorted()).toEqual([sha256('a'), sha256('b')].toSorted());
+  });
+
+  test('a copy that was left unfinished is written again', async () => {
+    put('/etc/x', 'one');
+    put(`/var/lib/lvsctl/before/${sha256('one')}`, 'o');
+    await run([{ name: 'before_keep', args: ['/etc/x', sha256('one')] }]);
+    expect(readFileSync(join(root, 'var/lib/lvsctl/before', sha256('one')), 'utf8')).toBe('one');
   });
 
   test('taken back, a profile that was not begun is left alone; one that was is gone on with', async () => {
