@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ClusterLab, clusterUp, eventsOf } from './cluster.ts';
-import { master, other, until } from './pair.ts';
-import { held } from './traffic.ts';
+import { DIRECTORS, type Director, holders, master, other, reconfigure, sentBy, until } from './pair.ts';
+import { capture, held } from './traffic.ts';
 import {
   type Asked,
   describeSite,
@@ -191,5 +191,40 @@ describe('the standby takes up its configuration first', () => {
       );
     }
     expect(await master(cluster, VIP)).toBe(first);
+  });
+});
+
+describe('one director took up another list of VIPs, and the other one did not', () => {
+  /** Who sends adverts, in ten seconds. */
+  async function senders(): Promise<Director[]> {
+    const wires = await Promise.all(DIRECTORS.map((host) => capture(cluster.lab, host, 'e0', 'ip proto 112')));
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    const lines = await Promise.all(wires.map((wire) => wire.stop()));
+    return DIRECTORS.filter((host) => sentBy(lines.flat(), host, cluster.ownerOf).length > 0);
+  }
+
+  it.each(['standby', 'master'])('the %s: there is one master still', { timeout: LONG }, async (role) => {
+    const holder = await master(cluster, VIP);
+    const one = role === 'master' ? holder : other(holder);
+    describeAs({ second: true });
+    const asked = await whileAsked(cluster, { rate: RATE }, async () => {
+      expect(await cluster.run('apply', '--lab', '--yes', '--limit', one)).toMatchObject({ code: 0 });
+      expect(await senders()).toEqual([holder]);
+    });
+    console.log(told(`one more VIP on the ${role} alone`, asked));
+    expectNoLoss(asked);
+    expect(await holders(cluster, VIP)).toEqual([holder]);
+    expect(await cluster.on(one, 'cat /etc/keepalived/keepalived.conf')).toContain(SECOND_VIP);
+    expect(await cluster.on(other(one), 'cat /etc/keepalived/keepalived.conf')).not.toContain(SECOND_VIP);
+
+    // With the second VIP in the adverts themselves each would be master.
+    const list = `-e '/_excluded {/,/}/d' -e '/virtual_ipaddress {/a ${SECOND_VIP}/32 dev e0'`;
+    await reconfigure(cluster, one, list);
+    await until(async () => ((await holders(cluster, VIP)).length === 2 ? true : undefined), 'both are master');
+
+    describeAs({ second: false });
+    await cluster.apply();
+    expect(await senders()).toHaveLength(1);
+    expect(await cluster.pending()).toEqual([]);
   });
 });
