@@ -109,7 +109,9 @@ op_service_stop() {
     systemctl daemon-reload
     return "$status"
   fi
-  systemctl \${booting:+--no-block} stop "$1"
+  systemctl \${booting:+--no-block} stop "$1" || return 1
+  # One that is stopped while it starts may count as failed, and it is stopped because that is wanted.
+  [ -n "$booting" ] || systemctl reset-failed "$1" 2>/dev/null || :
 }
 
 # Reads units again where systemd's copy of this one is old; checks the configuration with the program's own checker.

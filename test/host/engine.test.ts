@@ -465,6 +465,18 @@ done`,
     expect(result).toMatchObject({ status: 'failed', output: "nginx.service: Failed with result 'exit-code'." });
   });
 
+  test('services: one that was stopped does not count as failed; one that does not stop is told', async () => {
+    stub('systemctl', 'echo "$*" >>"$LVSCTL_ROOT/log"; case "$*" in reset-failed*) exit 1 ;; esac');
+    const stop: Op = { name: 'service_stop', args: ['nginx.service'] };
+    expect(await execute(here(shell), [stop])).toMatchObject([{ status: 'done', output: '' }]);
+    const asked = readFileSync(join(root, 'log'), 'utf8').split('\n');
+    expect(asked).toEqual(['stop nginx.service', 'reset-failed nginx.service', '']);
+    stub('systemctl', 'echo "Job for nginx.service timed out." >&2; exit 1');
+    expect(await execute(here(shell), [stop])).toMatchObject([
+      { status: 'failed', output: 'Job for nginx.service timed out.' },
+    ]);
+  });
+
   test('the record of what is managed is for its owner alone', async () => {
     const results = await execute(here(shell), [{ name: 'manifest_write', args: [], input: '{"version":1}\n' }]);
     expect(results).toMatchObject([{ status: 'done', output: '' }]);

@@ -11,12 +11,16 @@ export const WEB = { web1: '192.168.148.132', web2: '192.168.148.133' } as const
 /** Clients of four networks: ip_hash looks at the first three bytes. */
 export const CLIENTS = ['10.11.1.10', '10.11.2.10', '10.11.3.10', '10.11.4.10'];
 
-/** Whoever asks gets a page: Tomcat takes its time to start. */
+/**
+ * Whoever asks gets a page, and both Tomcats are asked: after a power cut they take a minute or more to start, and a proxy
+ * that found one silent leaves it alone for ten seconds.
+ */
 async function ready(cluster: ClusterLab, url: string): Promise<void> {
   await until(async () => {
-    const [answer] = await cluster.http('client', url, { mayFail: true, limit: 20 });
-    return answer?.status === 200 ? answer : undefined;
-  }, `${url} answers`);
+    const answers = await cluster.http('client', url, { mayFail: true, limit: 20, from: CLIENTS });
+    const names = new Set(answers.map(({ body }) => body.split(' ')[0]));
+    return names.has('app1') && names.has('app2') ? answers : undefined;
+  }, `${url} answers from both Tomcats`);
 }
 
 /** Each client is seen as itself by one Tomcat, and all of them together by both. */
