@@ -185,6 +185,17 @@ export function makeProgram(): Command {
       act(options, async (output) => (await import('./validate.ts')).validateCommand(withInventory(options), output)),
     );
 
+  program
+    .command('import')
+    .description('describe running hosts: keepalived.conf, ipvsadm -Sn and others as an inventory')
+    .argument('<file...>', 'files, NAME=FILE where several hosts have some, or folders')
+    .option('--out <file>', 'write the inventory there; never over a file')
+    .addOption(new Option('--name <name>', 'the cluster’s name').default('imported'))
+    .addOption(json())
+    .action(async (files: string[], options) =>
+      act(options, async (output) => (await import('./import.ts')).importCommand(files, options, output)),
+    );
+
   draining(withHosts(program.command('plan')))
     .description('show what would change, host by host; changes nothing')
     .option('--out <file>', 'save the plan, for lvsctl apply <file>')

@@ -46,6 +46,7 @@ describe('lvsctl', () => {
 
   it.each([
     'validate',
+    'import',
     'plan',
     'apply',
     'destroy',

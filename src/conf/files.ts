@@ -1,0 +1,108 @@
+/** Reads configuration files where lvsctl runs, with what they include. */
+import { readdirSync } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
+import { failure, type Problem } from '../errors/index.ts';
+import { readText, TooLarge } from '../inventory/read-file.ts';
+import type { Included } from './keepalived.ts';
+
+/** Bytes of one file. */
+const SIZE_LIMIT = 4 * 1024 * 1024;
+
+/**
+ * A file's text.
+ * @throws CONF-NO-FILE
+ */
+export function readConf(file: string): string {
+  try {
+    return readText(file, SIZE_LIMIT);
+  } catch (error) {
+    throw failure(unreadable(file, error), { cause: error });
+  }
+}
+
+function unreadable(file: string, error: unknown): Problem {
+  return {
+    code: 'CONF-NO-FILE',
+    place: { kind: 'file', file },
+    what: `the file can’t be read: ${whyNot(error)}`,
+    next: 'Check its name and whether you may read it.',
+  };
+}
+
+function whyNot(error: unknown): string {
+  if (error instanceof TypeError) return 'it is not UTF-8 text';
+  if (error instanceof TooLarge) return 'it is larger than 4 MiB';
+  if (error instanceof Error && 'code' in error) return error.code === 'ENOENT' ? 'there is none' : String(error.code);
+  return String(error);
+}
+
+/**
+ * The files that an `include` names, sorted by name as keepalived's glob(3) does. A pattern that fits nothing is no
+ * fault; a plain name that isn't there is.
+ */
+export function includeFiles(pattern: string, from: string): Included {
+  const full = isAbsolute(pattern) ? pattern : join(dirname(from), pattern);
+  const wild = /[*?[{]/.test(full);
+  const paths = wild ? globbed(full) : [full];
+  const files: { file: string; text: string }[] = [];
+  for (const file of paths) {
+    try {
+      files.push({ file, text: readText(file, SIZE_LIMIT) });
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EISDIR') continue;
+      return { why: whyNot(error) };
+    }
+  }
+  return { files };
+}
+
+/** Files that fit a pattern of csh's kind (glob(7) with braces), sorted. */
+function globbed(pattern: string): string[] {
+  let found = [isAbsolute(pattern) ? '/' : '.'];
+  for (const part of pattern.split('/').filter((each) => each !== '')) {
+    const fits = /[*?[{]/.test(part) ? expression(part) : undefined;
+    found = found.flatMap((folder) => {
+      if (fits === undefined) return [join(folder, part)];
+      return namesIn(folder)
+        .filter((name) => fits.test(name) && (part.startsWith('.') || !name.startsWith('.')))
+        .sort()
+        .map((name) => join(folder, name));
+    });
+  }
+  return found;
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function expression(part: string): RegExp {
+  let text = '';
+  let braces = 0;
+  for (let at = 0; at < part.length; at += 1) {
+    const char = part[at] ?? '';
+    const set = char === '[' ? /^\[(!|\^)?\]?[^\]]*\]/.exec(part.slice(at)) : null;
+    if (char === '*') text += '[^/]*';
+    else if (char === '?') text += '[^/]';
+    else if (set !== null) {
+      text += set[0].replace(/^\[[!^]/, '[^').replaceAll('\\', '\\\\');
+      at += set[0].length - 1;
+    } else if (char === '{') {
+      braces += 1;
+      text += '(?:';
+    } else if (char === '}' && braces > 0) {
+      braces -= 1;
+      text += ')';
+    } else if (char === ',' && braces > 0) text += '|';
+    else text += char.replace(/[\\^$.|+()[\]{}]/, '\\$&');
+  }
+  try {
+    return new RegExp(`^${text}${')'.repeat(braces)}$`);
+  } catch {
+    return /^$/;
+  }
+}

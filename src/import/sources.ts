@@ -1,0 +1,94 @@
+/** Which files are imported, whose they are and what kind. */
+import { readdirSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { readConf } from '../conf/files.ts';
+import { failure } from '../errors/index.ts';
+import { isTable } from './ipvsadm.ts';
+import { isKeyfile } from './keyfile.ts';
+import { isLdirectord } from './ldirectord.ts';
+
+export type Kind = 'keepalived' | 'ipvsadm' | 'keyfile' | 'ldirectord';
+
+export interface Source {
+  /** Whose it is, where that was said: NAME=FILE. */
+  host?: string;
+  file: string;
+  text: string;
+  kind: Kind;
+}
+
+const NAMED = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)=(.+)$/s;
+
+/**
+ * Reads what the arguments name: `FILE`, `NAME=FILE`, or a folder with files of known names in it.
+ * @throws CONF-NO-FILE, IMPORT-UNKNOWN-FILE, IMPORT-NO-FILES
+ */
+export function readSources(args: readonly string[]): Source[] {
+  return args.flatMap((arg) => {
+    const match = isThere(arg) ? null : NAMED.exec(arg);
+    const [, host, path = arg] = match ?? [];
+    const files = isFolder(path) ? filesIn(path, 0) : [path];
+    if (files.length === 0) throw noFiles(path);
+    return files.map((file) => {
+      const text = readConf(file);
+      const kind = kindOf(text);
+      if (kind === undefined) throw unknownFile(file);
+      return { ...(host === undefined ? {} : { host }), file, text, kind };
+    });
+  });
+}
+
+function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Folders in folders are gone through so far: /etc/NetworkManager/system-connections and the like. */
+const DEEPEST = 8;
+
+/** Files that a host has under these names; what a keepalived.conf includes is read by way of it. */
+function filesIn(folder: string, depth: number): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return depth < DEEPEST ? filesIn(path, depth + 1) : [];
+      return entry.isFile() &&
+        /^(keepalived\.conf|ldirectord\.cf|ipvsadm(\.rules|\.txt)?|.*\.nmconnection)$/.test(basename(path)) &&
+        kindOf(readConf(path)) !== undefined
+        ? [path]
+        : [];
+    });
+}
+
+const KEEPALIVED =
+  /^\s*(?:@\S+\s+)?(?:global_defs|net_namespace|vrrp_instance|vrrp_sync_group|vrrp_script|virtual_server|virtual_server_group|bfd_instance|static_\w+|track_file|include[rmwba]?)\b/m;
+
+/** What a file is, by what stands in it. Pure. */
+export function kindOf(text: string): Kind | undefined {
+  if (isKeyfile(text)) return 'keyfile';
+  if (isTable(text)) return 'ipvsadm';
+  if (isLdirectord(text)) return 'ldirectord';
+  return KEEPALIVED.test(text) ? 'keepalived' : undefined;
+}
+
+function unknownFile(file: string): Error {
+  return failure({
+    code: 'IMPORT-UNKNOWN-FILE',
+    place: { kind: 'file', file },
+    what: 'the file is none that can be imported',
+    next: 'Give a keepalived.conf, what ipvsadm -Sn prints, a NetworkManager keyfile or an ldirectord.cf.',
+  });
+}
+
+function noFiles(folder: string): Error {
+  return failure({
+    code: 'IMPORT-NO-FILES',
+    place: { kind: 'file', file: folder },
+    what: 'there is nothing in this folder that can be imported',
+    next: 'Name the files themselves: NAME=FILE.',
+  });
+}

@@ -1,0 +1,51 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { lvsctl } from './lvsctl.ts';
+
+const samples = fileURLToPath(new URL('../import/samples/', import.meta.url));
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lvsctl-cli-import-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('lvsctl import', () => {
+  test('writes the inventory, tells what is not in it, and exits with 3', async () => {
+    const out = join(folder, 'new.yaml');
+    const run = await lvsctl(['import', `lvs1=${samples}pair.conf`, `lvs2=${samples}pair.conf`, '--out', out]);
+    expect(run.code).toBe(3);
+    expect(run.err).toMatch(/pair\.conf:33:5: IMPORT-NOT-EXPRESSED\n {2}“smtp_alert” of vrrp_instance WWW/u);
+    expect(readFileSync(out, 'utf8')).toMatch(/^# - .*pair\.conf:33:5 “smtp_alert”/mu);
+    expect((await lvsctl(['validate', '-i', out])).code).toBe(0);
+  });
+
+  test('overwrites nothing', async () => {
+    const out = join(folder, 'there.yaml');
+    writeFileSync(out, 'mine\n');
+    const run = await lvsctl(['import', `${samples}table.txt`, '--out', out]);
+    expect(run.code).toBe(1);
+    expect(run.err).toContain('CLI-FILE-EXISTS');
+    expect(readFileSync(out, 'utf8')).toBe('mine\n');
+  });
+
+  test('says a file that is none, and writes nothing', async () => {
+    const out = join(folder, 'none.yaml');
+    const run = await lvsctl(['import', join(folder, 'gone.conf'), '--out', out]);
+    expect(run.code).toBe(1);
+    expect(run.err).toContain('CONF-NO-FILE');
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test('--json: the inventory and each finding as a line', async () => {
+    const run = await lvsctl(['import', `${samples}table.txt`, '--json']);
+    const events = run.out.split('\n').map((line) => JSON.parse(line));
+    expect(events[0]).toMatchObject({ v: 1, event: 'imported', inventory: expect.stringContaining('version: 1') });
+    expect(events.slice(1).map(({ event, code }) => `${event} ${code}`)).toEqual(
+      Array.from({ length: 4 }, () => 'error IMPORT-NOT-EXPRESSED'),
+    );
+  });
+});
