@@ -4,6 +4,12 @@ export type Place =
   | { kind: 'host'; host: string; phase: string }
   | { kind: 'none' };
 
+/** A place in a file. */
+export type FilePlace = Extract<Place, { kind: 'file' }>;
+
+/** How much something matters: an error stops, a warning stops where it was asked to, an info is worth knowing. */
+export type Severity = 'error' | 'warning' | 'info';
+
 /** One thing that went wrong, in the shape that every report prints. */
 export interface Problem {
   /** Stable, upper case, e.g. `INV-UNKNOWN-KEY`; never reused for another meaning. */
@@ -13,6 +19,10 @@ export interface Problem {
   what: string;
   /** What the operator can do next, one sentence. */
   next: string;
+  /** Absent: an error. */
+  severity?: Severity;
+  /** Other places that belong to it, each with what stands there. */
+  also?: { place: FilePlace; says: string }[];
 }
 
 /**

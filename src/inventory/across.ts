@@ -40,6 +40,7 @@ export function checkAcross(clusters: readonly Claimed[]): Problem[] {
           place: of.document.place(claim.path),
           what: `${claim.what} is ${claim.who} here, and ${earlier.claim.who} in the cluster ${earlier.of.cluster.name} (${placeText({ ...there, file: file.startsWith('..') ? there.file : file })})`,
           next: claim.next,
+          also: [{ place: there, says: earlier.claim.who }],
         });
       }
     }

@@ -9,12 +9,12 @@ import {
   visit,
   type Document as YamlDocument,
 } from 'yaml';
-import type { Place, Problem } from '../errors/index.ts';
+import type { FilePlace, Problem } from '../errors/index.ts';
+import { type Silencer, silencersOf } from './silencers.ts';
+import { surprisesOf, syntaxNext } from './yaml-surprises.ts';
 
 /** Keys and indexes from the file's root to a value. */
 export type Path = readonly (string | number)[];
-
-type FilePlace = Extract<Place, { kind: 'file' }>;
 
 /** A YAML file, or one with those that it includes, as plain data that still knows where everything stands. */
 export interface SourceDocument {
@@ -27,6 +27,12 @@ export interface SourceDocument {
   place(path: Path, of?: 'key' | 'value'): FilePlace;
   /** Where the text of a string begins: behind its quote, or in the line below `|`. `block`: one line here is one in the text. */
   textPlace(path: Path): { file: string; line: number; column: number; block: boolean };
+  /** How a value is written, where it is written without quotes, e.g. `1.10` or `no`. */
+  written(path: Path): string | undefined;
+  /** Comments that silence rules. */
+  comments: readonly Silencer[];
+  /** What is YAML, and means something else than it looks like. */
+  surprises: readonly Problem[];
 }
 
 /**
@@ -49,7 +55,7 @@ export function parseSource(file: string, text: string): SourceDocument | { prob
       code: 'INV-NOT-YAML',
       place: at(error.pos[0]),
       what: `this is not the YAML that an inventory is written in: ${ownWords(error.message)}`,
-      next: 'Correct the syntax there; often it is the indentation, a missing colon or a quote that isn’t closed.',
+      next: syntaxNext(error.code, text.slice(error.pos[0])),
     }),
   );
   if (problems.length === 0) problems.push(...duplicateKeys(document, at));
@@ -67,6 +73,9 @@ export function parseSource(file: string, text: string): SourceDocument | { prob
     value,
     place: (path, of = 'value') => at(offsetOf(document, path, of)),
     textPlace: (path) => ({ file, ...textStart(document, counter, text, path) }),
+    written: (path) => writtenAt(document, path),
+    comments: silencersOf(file, text),
+    surprises: surprisesOf(document, at),
   };
 }
 
@@ -106,6 +115,7 @@ function duplicateKeys(document: YamlDocument, at: (offset: number) => FilePlace
             place: at(offset),
             what: `“${name}” stands here a second time; the first is in line ${at(earlier).line}`,
             next: 'Keep one of the two, or give one another name.',
+            also: [{ place: at(earlier), says: 'the first' }],
           });
         }
       }
@@ -138,6 +148,17 @@ function offsetOf(document: YamlDocument, path: Path, of: 'key' | 'value'): numb
     } else return offset;
   }
   return offset;
+}
+
+function writtenAt(document: YamlDocument, path: Path): string | undefined {
+  let node = resolved(document, document.contents);
+  for (const part of path) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(part));
+      node = resolved(document, pair?.value);
+    } else node = isSeq(node) ? resolved(document, node.items[Number(part)]) : undefined;
+  }
+  return isScalar(node) && node.type === 'PLAIN' ? node.source : undefined;
 }
 
 function textStart(

@@ -1,15 +1,27 @@
 import { dirname, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { Problem } from '../errors/index.ts';
+import type { FilePlace, Problem } from '../errors/index.ts';
 import type { Path, SourceDocument } from './document.ts';
 
 /** Collects what is wrong with a document, each with its place. */
 export interface Findings {
   readonly problems: Problem[];
-  add(path: Path, code: string, what: string, next: string, of?: 'key' | 'value'): void;
+  add(path: Path, code: string, what: string, next: string, of?: 'key' | 'value', also?: Also): void;
   /** `line 12`, or `line 12 of hosts.yaml` where there are several files; for a problem that has two places. */
   line(path: Path, of?: 'key' | 'value'): string;
   readonly document: SourceDocument;
+}
+
+/** Another place that a problem is about, and what stands there. */
+export interface Also {
+  path: Path;
+  of?: 'key' | 'value';
+  says: string;
+}
+
+/** The other place as a report shows it. Pure. */
+export function alsoAt(document: SourceDocument, { path, of, says }: Also): { place: FilePlace; says: string } {
+  return { place: document.place(path, of), says };
 }
 
 export function makeFindings(document: SourceDocument): Findings {
@@ -17,8 +29,14 @@ export function makeFindings(document: SourceDocument): Findings {
   return {
     problems,
     document,
-    add: (path, code, what, next, of = 'value') => {
-      const problem = { code, place: document.place(path, of), what, next };
+    add: (path, code, what, next, of = 'value', also) => {
+      const problem = {
+        code,
+        place: document.place(path, of),
+        what,
+        next,
+        ...(also === undefined ? {} : { also: [alsoAt(document, also)] }),
+      };
       // What stands in defaults is met again with every host and service.
       if (!problems.some((earlier) => isDeepStrictEqual(earlier, problem))) problems.push(problem);
     },

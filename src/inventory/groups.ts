@@ -21,6 +21,7 @@ export function resolveGroups(inventory: Inventory, hosts: readonly string[], fi
         `“${name}” is a host too (${findings.line(['hosts', name], 'key')}): hosts and groups share their names`,
         'Give one of them another name.',
         'key',
+        { path: ['hosts', name], of: 'key', says: 'the host' },
       );
     }
     const members = group.hosts.flatMap((text, index) => {

@@ -84,23 +84,23 @@ function joined(documents: readonly SourceDocument[], problems: Problem[]): Sour
   const value: Record<string, unknown> = { ...root.value };
   const owner = (path: Path, among: readonly SourceDocument[]) =>
     among.reduce((best, one) => (depth(one.value, path) > depth(best.value, path) ? one : best), root);
-  const earlierText = (path: Path, upTo: number) => {
-    const { file, line } = owner(path, documents.slice(0, upTo)).place(path, 'key');
-    return `line ${line} of ${relative(dirname(root.file), file)}`;
-  };
+  const earlierPlace = (path: Path, upTo: number) => owner(path, documents.slice(0, upTo)).place(path, 'key');
   for (const [position, { value: more, place }] of documents.entries()) {
     if (position === 0) continue;
     if (!isMap(more)) {
       if (more !== null) problems.push({ code: 'INV-WRONG-TYPE', place: place([]), ...NO_MAP });
       continue;
     }
-    const twice = (path: Path, what: string, code: string) =>
+    const twice = (path: Path, what: string, code: string) => {
+      const first = earlierPlace(path, position);
       problems.push({
         code,
         place: place(path, 'key'),
-        what: `${what} is given a second time; the first is in ${earlierText(path, position)}`,
+        what: `${what} is given a second time; the first is in line ${first.line} of ${relative(dirname(root.file), first.file)}`,
         next: 'Keep one of the two.',
+        also: [{ place: first, says: 'the first' }],
       });
+    };
     for (const [key, section] of Object.entries(more)) {
       const known = value[key];
       if (key === 'include') continue;
@@ -125,6 +125,9 @@ function joined(documents: readonly SourceDocument[], problems: Problem[]): Sour
     value,
     place: (path, of) => owner(path, documents).place(path, of),
     textPlace: (path) => owner(path, documents).textPlace(path),
+    written: (path) => owner(path, documents).written(path),
+    comments: documents.flatMap(({ comments }) => comments),
+    surprises: documents.flatMap(({ surprises }) => surprises),
   };
 }
 

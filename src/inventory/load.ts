@@ -76,7 +76,9 @@ function load(
     const checked = validateDocument(document);
     const resolved =
       checked.inventory === undefined ? undefined : resolveCluster(document, checked.inventory, checked.pruned);
-    const found = [...including, ...checked.problems, ...(resolved?.problems ?? [])];
+    const found = [...document.surprises, ...including, ...checked.problems, ...(resolved?.problems ?? [])].filter(
+      once,
+    );
     if (asked) problems.push(...found);
     if (resolved?.cluster === undefined || found.length > 0) continue;
     claims.push({ cluster: resolved.cluster, document, asked });
@@ -88,6 +90,13 @@ function load(
   );
   refuse(each);
   return { loaded, documents, files, claims };
+}
+
+/** What only looks wrong is not told where it is wrong in itself. */
+function once({ code, place }: Problem, _index: number, all: readonly Problem[]): boolean {
+  return (
+    code !== 'INV-LEADING-ZERO' || !all.some((other) => other.code !== code && isDeepStrictEqual(other.place, place))
+  );
 }
 
 function refuse(problems: readonly Problem[]): void {

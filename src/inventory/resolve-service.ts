@@ -335,6 +335,7 @@ export function checkTwins(services: readonly NamedService[], findings: Findings
       `${service.name} and ${earlier.name} (${findings.line(earlier.path, 'key')}) are both on ${what}`,
       'Give one another VIP, port or protocol, or make them one service.',
       'key',
+      { path: earlier.path, of: 'key', says: earlier.name },
     );
   const marks = new Map<number, NamedService>();
   const sockets = new Map<string, { service: NamedService; range: PortRange }[]>();

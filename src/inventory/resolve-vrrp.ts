@@ -36,6 +36,8 @@ export function resolveVips(inventory: Inventory, findings: Findings): Map<strin
           'INV-DUPLICATE-ADDRESS',
           `${text} is an address of the VIP ${earlier.name} too (${findings.line(earlier.path)})`,
           'Name it once: services can share a VIP.',
+          'value',
+          { path: earlier.path, says: 'the first' },
         );
       } else if (address !== undefined) first.set(address.address, { name, path: at });
       return address ?? [];

@@ -177,6 +177,8 @@ function checkAddresses(
             'INV-DUPLICATE-ADDRESS',
             `${own.address} stands on ${earlier.who} too (${findings.line(earlier.path)})`,
             'Give one of them another address.',
+            'value',
+            { path: earlier.path, says: earlier.who },
           );
         } else if (vip !== undefined && vip.own !== host.name) {
           findings.add(
@@ -184,6 +186,8 @@ function checkAddresses(
             'INV-DUPLICATE-ADDRESS',
             `${own.address} is ${vip.what} (${findings.line(vip.path)}): lvsctl puts it where it belongs`,
             'Leave it out here, or choose another VIP.',
+            'value',
+            { path: vip.path, says: vip.what },
           );
         }
         first.set(own.address, earlier ?? { who, path });

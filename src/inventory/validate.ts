@@ -4,6 +4,7 @@ import type { Path, SourceDocument } from './document.ts';
 import { validate } from './generated/validate.js';
 import type { Inventory } from './schema.ts';
 import { suggest, suggestion } from './suggest.ts';
+import { typeHint } from './yaml-surprises.ts';
 
 /** What a document is: an inventory, or one but for the problems; `inventory` then is what is left without them. */
 export interface Validated {
@@ -190,7 +191,7 @@ function problemOf(document: SourceDocument, error: ErrorObject, choice: ErrorOb
       return value(
         'INV-WRONG-TYPE',
         `${last === name ? '' : 'each of '}“${name}” must be ${wants(error)}; this is ${kindOf(error.data)}`,
-        `${about}${quote}`.trim(),
+        typeHint(error.data, wants(error)) ?? `${about}${quote}`.trim(),
       );
     }
     case 'enum': {
@@ -236,7 +237,8 @@ function unknownKey(document: SourceDocument, path: readonly string[], key: stri
     code: 'INV-UNKNOWN-KEY',
     place,
     what: `“${printable(key)}” is not a key of ${whose(path)}`,
-    next: suggestion(key, known),
+    next:
+      key === '<<' ? 'YAML 1.2 has no merge keys: say what is shared in defaults or groups.' : suggestion(key, known),
   };
 }
 

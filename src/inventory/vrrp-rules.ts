@@ -160,6 +160,7 @@ export function checkInstanceNames(groups: readonly VrrpGroup[], findings: Findi
           `keepalived would know two instances as ${whole} (${findings.line(earlier, 'key')})`,
           'Give one of them another name.',
           'key',
+          { path: earlier, of: 'key', says: 'the first' },
         );
       }
       first.set(whole, earlier ?? path);
@@ -184,6 +185,8 @@ export function checkRouterIds(groups: readonly VrrpGroup[], hosts: readonly Hos
             'INV-DUPLICATE-VRID',
             `${key} is ${earlier.name} too (${findings.line(earlier.path)})`,
             'Give one of them another virtual_router_id.',
+            'value',
+            { path: earlier.path, says: earlier.name },
           );
         }
       }
