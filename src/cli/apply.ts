@@ -4,21 +4,30 @@ import type { Rollout } from '../apply/rollout.ts';
 import { failure } from '../errors/index.ts';
 import { ENGINE_VERSION } from '../host/index.ts';
 import type { Veil } from '../host/veil.ts';
-import { inventoryFingerprint, loadCluster } from '../inventory/index.ts';
-import type { Cluster } from '../inventory/model.ts';
+import { inventoryFingerprint, type Loaded, loadOne } from '../inventory/index.ts';
 import { readPlan } from '../plan/file.ts';
 import { isEmpty, type Plan } from '../plan/plan.ts';
 import { planText } from '../report/plan-text.ts';
 import type { Phase } from '../report/progress.ts';
 import { resultText } from '../report/result-text.ts';
 import type { Connection, Transport } from '../transport/types.ts';
-import { type Aim, aim, aimAtLab, confirm, type HostOptions, refuseLocal, transportFor } from './context.ts';
+import {
+  type Aim,
+  aim,
+  aimAtLab,
+  confirm,
+  type HostOptions,
+  refuseFindings,
+  refuseLocal,
+  transportFor,
+} from './context.ts';
 import { type makePlan, planAfterOthers } from './make-plan.ts';
 import { EXIT, type Output } from './output.ts';
 import { refuseOtherSecrets, secrecyOf } from './veil.ts';
 
 export interface ApplyOptions extends HostOptions {
   yes?: boolean;
+  strict?: boolean;
   skipUnreachable?: boolean;
   stepTimeout: number;
   /** Seconds. */
@@ -47,7 +56,9 @@ export async function applySaved(
   const plan = readPlan(file, ENGINE_VERSION);
   if (options.transport === 'local') refuseLocal(plan.hosts, plan.lab);
   refuseUnseen(plan, options.skipUnreachable === true);
-  const cluster = refuseOtherInventory(plan);
+  const loaded = refuseOtherInventory(plan);
+  const { cluster } = loaded;
+  if (plan.purpose === 'apply') await refuseFindings(loaded, { strict: options.strict === true }, output);
   if (isEmpty(plan)) {
     output.print('The plan changes nothing.');
     output.emit('applied', { hosts: [] });
@@ -70,6 +81,7 @@ export function applyInventory(options: ApplyOptions, output: Output, signal: Ab
   return agreeAndRun(options, output, signal, {
     instead: 'Say --yes, or save a plan (lvsctl plan --out FILE), look at it, and apply that (lvsctl apply FILE).',
     question: 'Apply this plan?',
+    rules: true,
     make: (target) => planAfterOthers(target, options, output, { keep: true, signal }),
   });
 }
@@ -79,6 +91,8 @@ export interface Agreement {
   /** What to do where there is no terminal to ask on. */
   instead: string;
   question: string;
+  /** Whether the rules come first: not where hosts are only given back what they had. */
+  rules?: boolean;
   /** `after` is said when the plan was run. */
   make: (target: Aim) => Promise<Awaited<ReturnType<typeof makePlan>> & { after?: string }>;
 }
@@ -88,7 +102,7 @@ export async function agreeAndRun(
   options: ApplyOptions,
   output: Output,
   signal: AbortSignal,
-  { instead, question, make }: Agreement,
+  { instead, question, rules, make }: Agreement,
 ): Promise<number> {
   if (options.yes !== true && !output.interactive) {
     throw failure({
@@ -98,7 +112,7 @@ export async function agreeAndRun(
       next: instead,
     });
   }
-  const target = await aim(options, output);
+  const target = await aim(options, output, rules ? { strict: options.strict === true } : undefined);
   let connections: Map<string, Connection> | undefined;
   try {
     const { plan, survey, veil, after } = await make(target);
@@ -140,9 +154,9 @@ function refuseAims(options: Partial<HostOptions>): void {
 }
 
 /** A plan for an inventory that has changed since would bring about what nobody describes any more. */
-function refuseOtherInventory(plan: Plan): Cluster {
-  const cluster = loadCluster([plan.inventory.file], { cluster: plan.cluster });
-  if (inventoryFingerprint(cluster) === plan.inventory.fingerprint) return cluster;
+function refuseOtherInventory(plan: Plan): Loaded {
+  const loaded = loadOne([plan.inventory.file], { cluster: plan.cluster });
+  if (inventoryFingerprint(loaded.cluster) === plan.inventory.fingerprint) return loaded;
   throw failure({
     code: 'PLAN-INVENTORY-CHANGED',
     place: { kind: 'file', file: plan.inventory.file },

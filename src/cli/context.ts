@@ -1,6 +1,6 @@
 import { createInterface, type Interface } from 'node:readline/promises';
 import { failure, LvsctlError } from '../errors/index.ts';
-import { inventoryFingerprint, loadCluster } from '../inventory/index.ts';
+import { inventoryFingerprint, type Loaded, loadOne } from '../inventory/index.ts';
 import type { Cluster } from '../inventory/model.ts';
 import type { Lab } from '../lab/index.ts';
 import { chooseHosts } from '../survey/survey.ts';
@@ -38,15 +38,37 @@ export interface Aim {
   transport: Transport;
 }
 
-/** Loads the inventory and makes the transport that reaches its hosts (or its lab's machines, with `--lab`). */
-export async function aim(options: HostOptions, output: Output): Promise<Aim> {
-  const described = loadCluster(options.inventory, options.cluster === undefined ? {} : { cluster: options.cluster });
+/**
+ * Loads the inventory and makes the transport that reaches its hosts (or its lab's machines, with `--lab`).
+ * @param rules given: the rules come first (`refuseFindings`)
+ */
+export async function aim(options: HostOptions, output: Output, rules?: { strict: boolean }): Promise<Aim> {
+  const loaded = loadOne(options.inventory, options.cluster === undefined ? {} : { cluster: options.cluster });
+  if (rules !== undefined) await refuseFindings(loaded, rules, output);
+  const described = loaded.cluster;
   const fingerprint = inventoryFingerprint(described);
   if (options.transport === 'local') refuseLocal(chooseHosts(described, options.limit), options.lab === true);
   if (!options.lab)
     return { cluster: described, fingerprint, transport: await transportFor(options, output, described) };
   const { lab, cluster } = await aimAtLab(described);
   return { cluster, fingerprint, lab, transport: await transportFor(options, output, cluster, lab) };
+}
+
+/**
+ * Goes through the rules before hosts are changed, or a plan for that is made: errors end the command, warnings are a
+ * line each.
+ * @throws LvsctlError with all errors (with `strict`: and warnings)
+ */
+export async function refuseFindings(loaded: Loaded, { strict }: { strict: boolean }, output: Output): Promise<void> {
+  const { lint, strictly } = await import('../lint/index.ts');
+  const found = lint([loaded]);
+  const findings = strict ? strictly(found) : found;
+  const errors = findings.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) throw new LvsctlError(errors);
+  output.findings(
+    findings.filter(({ severity }) => severity === 'warning'),
+    'short',
+  );
 }
 
 /**

@@ -105,6 +105,7 @@ function duration(value: string): number {
 const inventory = (): Option =>
   new Option('-i, --inventory <file>', 'inventory: a file, several (say it again), or a folder').argParser(collect);
 const cluster = (): Option => new Option('--cluster <name>', 'which cluster, where the inventory holds several');
+const strict = (): Option => new Option('--strict', 'take warnings for errors');
 const json = (): Option => new Option('--json', 'JSON lines instead of text');
 
 function withHosts(command: Command): Command {
@@ -178,6 +179,13 @@ export function makeProgram(): Command {
     .command('validate')
     .description('check the inventory; touches no host')
     .option('--resolved', 'print everything that follows from it, and where each value comes from')
+    .addOption(strict())
+    .addOption(
+      new Option('--format <form>', 'how findings are printed')
+        .choices(['pretty', 'json', 'sarif', 'github', 'junit'])
+        .default('pretty')
+        .conflicts('json'),
+    )
     .addOption(inventory())
     .addOption(cluster())
     .addOption(json())
@@ -196,10 +204,31 @@ export function makeProgram(): Command {
       act(options, async (output) => (await import('./import.ts')).importCommand(files, options, output)),
     );
 
+  program
+    .command('explain')
+    .description('say what a code means: what is wrong, why, what to write instead, with an example')
+    .argument('<code>', 'as errors and findings show it, e.g. LVS-SCHED-001')
+    .addOption(json())
+    .action(async (code: string, options) =>
+      act(options, async (output) => (await import('./explain.ts')).explainCommand(code, output)),
+    );
+
+  program
+    .command('rules')
+    .description('list all rules that inventories are held against')
+    .addOption(json())
+    .action(async (options) => act(options, async (output) => (await import('./rules.ts')).rulesCommand(output)));
+
+  program
+    .command('schema')
+    .description('print the JSON Schema of the inventory, for editors')
+    .action(async () => act({}, async (output) => (await import('./schema.ts')).schemaCommand(output)));
+
   draining(withHosts(program.command('plan')))
     .description('show what would change, host by host; changes nothing')
     .option('--out <file>', 'save the plan, for lvsctl apply <file>')
     .option('--detailed-exitcode', 'exit 2 when there are changes')
+    .addOption(strict())
     .action(async (options) =>
       act(options, async (output, signal) =>
         (await import('./plan.ts')).planCommand(withInventory(options), output, signal),
@@ -215,6 +244,7 @@ export function makeProgram(): Command {
         .default(120),
     )
     .option('--no-health', 'look after no hosts and services: a change that breaks one goes on')
+    .addOption(strict())
     .action(async (planfile: string | undefined, options) =>
       act(options, async (output, signal) => {
         const { applyInventory, applySaved } = await import('./apply.ts');

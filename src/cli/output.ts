@@ -1,7 +1,9 @@
+import { readFileSync, statSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { LvsctlError, type Problem } from '../errors/index.ts';
+import type { Source } from '../report/excerpt.ts';
 import { makePaint, type Paint, wantsColour } from '../report/paint.ts';
-import { problemText } from '../report/problem-text.ts';
+import { problemLine, problemText } from '../report/problem-text.ts';
 import { jsonProgress, liveProgress, type Progress, plainProgress } from '../report/progress.ts';
 
 /** Where a command's words go: results on stdout, progress and errors on stderr; with `--json`, all as lines on stdout. */
@@ -16,6 +18,8 @@ export interface Output {
   /** A result for a machine; nothing without `--json`. */
   emit(event: string, data: object): void;
   problems(problems: readonly Problem[]): void;
+  /** What the rules found: whole, or a line each where something else is the matter. */
+  findings(findings: readonly Problem[], how: 'whole' | 'short'): void;
 }
 
 /** Makes the output for this process's streams. */
@@ -24,6 +28,7 @@ export function makeOutput(json: boolean): Output {
   const errorPaint = makePaint(wantsColour(process.stderr, process.env));
   const out = (line: string): void => void process.stdout.write(`${line}\n`);
   const err = (line: string): void => void process.stderr.write(`${line}\n`);
+  const source = readLines();
   const live = process.stderr.isTTY === true && process.stdout.isTTY === true && process.env.TERM !== 'dumb';
   return {
     json,
@@ -44,10 +49,38 @@ export function makeOutput(json: boolean): Output {
     problems: (problems) => {
       for (const problem of problems) {
         if (json) out(JSON.stringify({ v: 1, event: 'error', ...problem }));
-        else err(problemText(problem, errorPaint));
+        else err(problemText(problem, errorPaint, source));
+      }
+    },
+    findings: (findings, how) => {
+      for (const finding of findings) {
+        if (json) out(JSON.stringify({ v: 1, event: 'finding', ...finding }));
+        else if (how === 'whole') err(problemText(finding, errorPaint, source));
+        else err(problemLine(finding, errorPaint));
       }
     },
   };
+}
+
+/** Bytes of a file whose lines are shown. */
+const LARGEST = 4 * 1024 * 1024;
+
+/** Reads the files that problems are in, each once. */
+function readLines(): Source {
+  const known = new Map<string, readonly string[] | undefined>();
+  return (file) => {
+    if (!known.has(file)) known.set(file, linesOf(file));
+    return known.get(file);
+  };
+}
+
+function linesOf(file: string): string[] | undefined {
+  try {
+    const found = statSync(file);
+    return found.isFile() && found.size <= LARGEST ? readFileSync(file, 'utf8').split(/\r?\n/u) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Exit codes of every command (README, "Exit codes"). */

@@ -8,11 +8,12 @@ import { EXIT, type Output } from './output.ts';
 export interface PlanOptions extends HostOptions {
   out?: string;
   detailedExitcode?: boolean;
+  strict?: boolean;
 }
 
 /** `lvsctl plan`: shows what would change, host by host; changes nothing. */
 export async function planCommand(options: PlanOptions, output: Output, signal: AbortSignal): Promise<number> {
-  const target = await aim(options, output);
+  const target = await aim(options, output, { strict: options.strict === true });
   try {
     const { plan } = await makePlan(target, options, output, { keep: false, signal });
     const code = showPlan(plan, options.out, output);

@@ -1,2 +1,2 @@
 export { inventoryFingerprint } from './fingerprint.ts';
-export { type Loaded, loadCluster, loadClusters } from './load.ts';
+export { type Loaded, loadCluster, loadClusters, loadOne } from './load.ts';

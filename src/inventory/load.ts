@@ -26,11 +26,16 @@ export interface Loaded {
  * @throws LvsctlError with every problem of every file: INV-NO-FILE, INV-NOT-YAML, INV-UNKNOWN-KEY …
  */
 export function loadCluster(paths: readonly string[], options: { cluster?: string } = {}): Cluster {
+  return loadOne(paths, options).cluster;
+}
+
+/** As `loadCluster`, with the document. */
+export function loadOne(paths: readonly string[], options: { cluster?: string } = {}): Loaded {
   const { loaded, documents, files, claims } = load(paths, options.cluster);
   const [one, second] = loaded;
   if (one !== undefined && second === undefined) {
     refuse(checkAcross(claims));
-    return one.cluster;
+    return one;
   }
   throw failure(choiceProblem(loaded, documents, options.cluster, files));
 }

@@ -46,6 +46,9 @@ describe('lvsctl', () => {
 
   it.each([
     'validate',
+    'explain',
+    'rules',
+    'schema',
     'import',
     'plan',
     'apply',

@@ -130,8 +130,8 @@ describe('problemText', () => {
     ({ code: 'INV-X', place: { kind: 'file', file, line: 3, column: 7 }, what: 'w', next: 'n' }) as const;
 
   it.each([
-    [`${process.cwd()}/lvs.yaml`, 'lvs.yaml:3:7: INV-X\n  w\n  → n'],
-    ['/elsewhere/lvs.yaml', '/elsewhere/lvs.yaml:3:7: INV-X\n  w\n  → n'],
+    [`${process.cwd()}/lvs.yaml`, 'lvs.yaml:3:7: error: INV-X\n  w\n  → n'],
+    ['/elsewhere/lvs.yaml', '/elsewhere/lvs.yaml:3:7: error: INV-X\n  w\n  → n'],
   ])('%s', (file, text) => {
     expect(problemText(problem(file), plain)).toBe(text);
   });

@@ -1,0 +1,18 @@
+import { RULES } from './index.ts';
+import { LOADING_FILE } from './loading-file.ts';
+import { LOADING_HOSTS } from './loading-hosts.ts';
+import { LOADING_SERVICES } from './loading-services.ts';
+import type { Entry } from './rule.ts';
+import { SILENCERS } from './silencer-rules.ts';
+
+/** Everything that can be said of an inventory: the rules, and the errors of loading one. */
+export const CATALOGUE: readonly Entry[] = [
+  ...RULES.map(({ check: _check, ...entry }) => entry),
+  ...Object.values(SILENCERS),
+  ...[...LOADING_FILE, ...LOADING_HOSTS, ...LOADING_SERVICES].sort((a, b) => (a.code < b.code ? -1 : 1)),
+];
+
+/** What is known of a code. */
+export function entryOf(code: string): Entry | undefined {
+  return CATALOGUE.find((entry) => entry.code === code);
+}

@@ -1,0 +1,40 @@
+import type { Entry } from '../lint/rule.ts';
+
+/** docs/rules.md: every code with what it means; made of the catalogue, never written by hand. Pure. */
+export function rulesPage(entries: readonly Entry[]): string {
+  const rules = entries.filter(({ code }) => code.startsWith('LVS-'));
+  const errors = entries.filter(({ code }) => !code.startsWith('LVS-'));
+  return [
+    '# Rules',
+    '',
+    '<!-- Made of the catalogue in src/lint: npx vitest run test/docs/rules.test.ts -u -->',
+    '',
+    'What [`lvsctl validate`](commands/validate.md) finds, and `plan` and `apply` look at first. `lvsctl explain CODE` shows an',
+    'inventory that has it, and the same one without it. How to silence a rule in a line:',
+    '[silencing](commands/validate.md#silencing-a-rule). What else is known to go wrong, and why it needs no rule:',
+    '[what is caught where](mistakes.md#what-is-caught-where).',
+    '',
+    '## Legal, and can’t carry traffic or not well',
+    ...rules.flatMap(section),
+    '',
+    '## Errors of the inventory',
+    'Without these mended there is no cluster to go on with: they can’t be silenced.',
+    ...errors.flatMap(section),
+    '',
+  ].join('\n');
+}
+
+function section({ code, severity, title, why, remedy, source }: Entry): string[] {
+  const from = source === undefined ? [] : ['', `Source: ${cell(source)}.`];
+  return ['', `### ${code}`, `**${severity}: ${cell(title)}.** ${cell(why)}`, '', `→ ${cell(remedy)}`, ...from];
+}
+
+/** What Markdown and the docs’ own tests would take for something else. */
+function cell(text: string): string {
+  return text
+    .replaceAll('*', '\\*')
+    .replaceAll('_', '\\_')
+    .replaceAll('{{', '{ {')
+    .replaceAll('<', '&lt;')
+    .replaceAll('[', '\\[');
+}

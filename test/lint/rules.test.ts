@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { loadClusters } from '../../src/inventory/index.ts';
+import { CATALOGUE } from '../../src/lint/catalogue.ts';
+import { lint, RULES } from '../../src/lint/index.ts';
+import { SILENCERS } from '../../src/lint/silencer-rules.ts';
+import { findingsIn } from './findings.ts';
+
+const root = new URL('../../', import.meta.url).pathname;
+
+describe('each rule', () => {
+  const rules = [...RULES, ...Object.values(SILENCERS)];
+
+  test.each(rules.map((rule) => [rule.code, rule] as const))(
+    '%s: its example has it, and nothing else',
+    (code, rule) => {
+      const found = findingsIn(rule.bad);
+      expect(found.map((one) => one.code)).toEqual([code]);
+      expect(found[0]?.severity).toBe(rule.severity);
+      expect(found[0]?.at).not.toBe('');
+    },
+  );
+
+  test.each(rules.map((rule) => [rule.code, rule] as const))('%s: the other one has nothing', (_code, rule) => {
+    expect(findingsIn(rule.good)).toEqual([]);
+  });
+});
+
+describe('each error of loading', () => {
+  const shown = CATALOGUE.filter(({ code, bad }) => !code.startsWith('LVS-') && bad !== undefined);
+
+  test('most have an example', () => expect(shown.length).toBeGreaterThan(60));
+
+  test.each(shown.map((entry) => [entry.code, entry] as const))('%s: its example has it', (code, { bad = '' }) => {
+    const found = findingsIn(bad);
+    expect(
+      found.map((one) => one.code),
+      JSON.stringify(found),
+    ).toEqual([code]);
+  });
+});
+
+describe('the catalogue', () => {
+  test('knows every code that the program prints of an inventory, and no other', () => {
+    const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts') && !path.startsWith('lint/'))
+      .map((path) => readFileSync(join(root, 'src', path), 'utf8'));
+    const printed = files.flatMap((text) =>
+      [...text.matchAll(/'((?:INV|LVS|TPL|ROLE|APP|SECRET)-[A-Z0-9-]+|HOST-NO-NEIGHBOUR)'/gu)].map(([, code]) => code),
+    );
+    // These are about lvsctl's own key, and about a saved plan.
+    const others = new Set(['SECRET-KEY', 'SECRET-CHANGED']);
+    const wanted = [...new Set(printed)].filter((code) => code !== undefined && !others.has(code)).sort();
+    const known = CATALOGUE.map(({ code }) => code).filter((code) => !code.startsWith('LVS-'));
+    expect(known.toSorted()).toEqual(wanted);
+  });
+
+  test('has each code once, in one form', () => {
+    const codes = CATALOGUE.map(({ code }) => code);
+    expect(new Set(codes).size).toBe(codes.length);
+    for (const { code } of RULES) expect(code).toMatch(/^LVS-[A-Z]+-\d{3}$/u);
+  });
+
+  test.each(CATALOGUE.map((entry) => [entry.code, entry] as const))(
+    '%s says what, why and what to do',
+    (_code, entry) => {
+      expect(entry.title).toMatch(/^\S.{4,70}[^.]$/u);
+      expect(entry.why).toMatch(/^.{20,}[.)]$/u);
+      expect(entry.remedy).toMatch(/\S{3}/u);
+    },
+  );
+});
+
+describe('the inventories that come with lvsctl', () => {
+  const names = readdirSync(join(root, 'inventories')).filter((name) => name.endsWith('.yaml'));
+
+  test.each(names)('%s has no findings', (name) => {
+    expect(lint(loadClusters([join(root, 'inventories', name)]))).toEqual([]);
+  });
+});
