@@ -224,6 +224,19 @@ export function makeProgram(): Command {
     .description('print the JSON Schema of the inventory, for editors')
     .action(async () => act({}, async (output) => (await import('./schema.ts')).schemaCommand(output)));
 
+  program
+    .command('path')
+    .description("walk a client's packet through the cluster, there and back; touches no host")
+    .option('--from <host>', 'the client; the one that is described when left out')
+    .requiredOption('--to <target>', 'a service, a host or an address, with :port where it matters')
+    .option('--via <host>', 'only the ways through this real server')
+    .addOption(inventory())
+    .addOption(cluster())
+    .addOption(json())
+    .action(async (options) =>
+      act(options, async (output) => (await import('./path.ts')).pathCommand(withInventory(options), output)),
+    );
+
   draining(withHosts(program.command('plan')))
     .description('show what would change, host by host; changes nothing')
     .option('--out <file>', 'save the plan, for lvsctl apply <file>')

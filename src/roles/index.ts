@@ -107,7 +107,8 @@ export function rehearse(cluster: Cluster): void {
 
 const NO_DEVICE = { mac: '00:00:00:00:00:00', up: true, mtu: 1500, addresses: [] };
 
-function madeUpFacts(host: Host): Facts {
+/** A host of which nothing is known but what the inventory says of it. */
+export function madeUpFacts(host: Host): Facts {
   const nowhere = { osId: '', osVersion: '', kernel: '', arch: '', bootId: '', hostname: host.name };
   return {
     ...nowhere,

@@ -145,7 +145,7 @@ function mtuOf({ interfaces }: Host, family: 4 | 6): number {
 }
 
 /** Bytes that a tunnel puts before a packet (net/netfilter/ipvs/ip_vs_xmit.c): the outer header, and its own. */
-function overhead({ outer, tunnel }: Way): number {
+export function overhead({ outer, tunnel }: Pick<Way, 'outer' | 'tunnel'>): number {
   const ip = outer === 4 ? 20 : 40;
   switch (tunnel.type) {
     case 'ipip':

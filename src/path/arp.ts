@@ -1,0 +1,89 @@
+import { isLocal, selectAddress } from './fib.ts';
+import { type Device, familyOf, isSingle, larger, macOf, type Net, type NetHost, within } from './net.ts';
+import { refusedSource } from './source.ts';
+
+/** A device that a frame for an address may go to. */
+export interface Answer {
+  host: NetHost;
+  device: Device;
+}
+
+/** What came of asking for an address on a wire. */
+export interface Asked {
+  /** Whoever answers; several: it is chance who is believed. */
+  answers: Answer[];
+  /** True: nobody was asked, the entry is permanent. */
+  permanent: boolean;
+  /** In whose name it was asked (ARP's sender address). */
+  sender?: string;
+}
+
+/** Hosts and devices by segment, and by the addresses that they hold. */
+interface Index {
+  devices: Map<string, Answer[]>;
+}
+
+const indexes = new WeakMap<Net, Index>();
+
+function indexOf(net: Net): Index {
+  const known = indexes.get(net);
+  if (known !== undefined) return known;
+  const devices = new Map<string, Answer[]>();
+  for (const host of net.hosts) {
+    for (const device of host.devices) {
+      if (device.segment === undefined) continue;
+      devices.set(device.segment, [...(devices.get(device.segment) ?? []), { host, device }]);
+    }
+  }
+  const index = { devices };
+  indexes.set(net, index);
+  return index;
+}
+
+/**
+ * Who takes the frames that a host sends to an address on its wire: the permanent neighbour, or who answers. Pure.
+ * @param from the sender in the packet that waits for the answer
+ */
+export function resolve(net: Net, host: NetHost, device: Device, address: string, from: string): Asked {
+  const others = (indexOf(net).devices.get(device.segment ?? '') ?? []).filter((one) => one.device !== device);
+  const fixed = host.neighbours.find((one) => one.device === device.name && one.address === address);
+  if (fixed !== undefined) {
+    const answers = others.filter((one) => macOf(one.host.name, one.device.name) === fixed.mac.toLowerCase());
+    return { answers, permanent: true };
+  }
+  if (familyOf(address) === 6) {
+    // Neighbour discovery answers only for addresses of the interface that is asked (net/ipv6/ndisc.c).
+    const answers = others.filter((one) => one.device.addresses.some((own) => own.address === address));
+    return { answers, permanent: false };
+  }
+  const sender = senderOf(host, device, address, from);
+  const answers = others.filter((one) => answersFor(one, sender, address));
+  return { answers, permanent: false, ...(sender === undefined ? {} : { sender }) };
+}
+
+/** The sender that an ARP request names (ip-sysctl.rst, arp_announce; net/ipv4/arp.c, arp_solicit). */
+function senderOf(host: NetHost, device: Device, target: string, from: string): string | undefined {
+  const level = larger(host, device.name, 'arp_announce');
+  const own = isLocal(host, from);
+  const known = device.addresses.some((one) => !isSingle(one) && within(one, target) && within(one, from));
+  const sender = own && (level === 0 || (level === 1 && known)) ? from : selectAddress(host, device, target);
+  return host.silenced.find(({ address }) => address === sender)?.source ?? sender;
+}
+
+/** Whether a host answers an ARP request (net/ipv4/arp.c, arp_process; ip-sysctl.rst, arp_ignore). */
+function answersFor({ host, device }: Answer, sender: string | undefined, target: string): boolean {
+  if (!isLocal(host, target)) return false;
+  if (host.silenced.some(({ address }) => address === target)) return false;
+  if (sender !== undefined && refusedSource(host, device.name, sender) !== undefined) return false;
+  const there = device.addresses.find(({ address }) => address === target);
+  switch (larger(host, device.name, 'arp_ignore')) {
+    case 0:
+      return true;
+    case 1:
+      return there !== undefined;
+    case 2:
+      return there !== undefined && (sender === undefined || within(there, sender));
+    default:
+      return false;
+  }
+}
