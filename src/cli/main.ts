@@ -106,6 +106,11 @@ const inventory = (): Option =>
   new Option('-i, --inventory <file>', 'inventory: a file, several (say it again), or a folder').argParser(collect);
 const cluster = (): Option => new Option('--cluster <name>', 'which cluster, where the inventory holds several');
 const strict = (): Option => new Option('--strict', 'take warnings for errors');
+const format = (): Option =>
+  new Option('--format <form>', 'how findings are printed')
+    .choices(['pretty', 'json', 'sarif', 'github', 'junit'])
+    .default('pretty')
+    .conflicts('json');
 const json = (): Option => new Option('--json', 'JSON lines instead of text');
 
 function withHosts(command: Command): Command {
@@ -180,12 +185,7 @@ export function makeProgram(): Command {
     .description('check the inventory; touches no host')
     .option('--resolved', 'print everything that follows from it, and where each value comes from')
     .addOption(strict())
-    .addOption(
-      new Option('--format <form>', 'how findings are printed')
-        .choices(['pretty', 'json', 'sarif', 'github', 'junit'])
-        .default('pretty')
-        .conflicts('json'),
-    )
+    .addOption(format())
     .addOption(inventory())
     .addOption(cluster())
     .addOption(json())
@@ -202,6 +202,17 @@ export function makeProgram(): Command {
     .addOption(json())
     .action(async (files: string[], options) =>
       act(options, async (output) => (await import('./import.ts')).importCommand(files, options, output)),
+    );
+
+  program
+    .command('lint')
+    .description('say what is wrong or fragile in keepalived.conf files; several are the nodes of one cluster')
+    .argument('<file...>', 'files, NAME=FILE where a file is several hosts’')
+    .addOption(strict())
+    .addOption(format())
+    .addOption(json())
+    .action(async (files: string[], options) =>
+      act(options, async (output) => (await import('./lint.ts')).lintCommand(files, options, output)),
     );
 
   program

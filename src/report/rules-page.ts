@@ -2,7 +2,8 @@ import type { Entry } from '../lint/rule.ts';
 
 /** docs/rules.md: every code with what it means; made of the catalogue, never written by hand. Pure. */
 export function rulesPage(entries: readonly Entry[]): string {
-  const rules = entries.filter(({ code }) => code.startsWith('LVS-'));
+  const conf = entries.filter(aboutConf);
+  const rules = entries.filter((entry) => entry.code.startsWith('LVS-') && !aboutConf(entry));
   const errors = entries.filter(({ code }) => !code.startsWith('LVS-'));
   return [
     '# Rules',
@@ -21,7 +22,16 @@ export function rulesPage(entries: readonly Entry[]): string {
     'Without these mended there is no cluster to go on with: they can’t be silenced.',
     ...errors.flatMap(section),
     '',
+    '## keepalived.conf',
+    'What [`lvsctl lint`](commands/lint.md) finds in the files of hosts that lvsctl doesn’t manage.',
+    ...conf.flatMap(section),
+    '',
   ].join('\n');
+}
+
+/** A rule about bare files of keepalived. */
+function aboutConf({ code }: { code: string }): boolean {
+  return /^LVS-CONF-/.test(code);
 }
 
 function section({ code, severity, title, why, remedy, source }: Entry): string[] {

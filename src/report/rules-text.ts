@@ -21,7 +21,9 @@ export function explainText(entry: Entry, paint: Paint): string {
     ...prose('Why', why),
     ...prose('What to do', remedy),
     ...(source === undefined ? [] : prose('Source', source)),
-    ...(bad === undefined ? [] : example('An inventory with it', bad)),
+    ...(bad === undefined
+      ? []
+      : example(`${/^LVS-CONF-/.test(code) ? 'A keepalived.conf' : 'An inventory'} with it`, bad)),
     ...(good === undefined ? [] : example('The same without it', good)),
   ].join('\n');
 }

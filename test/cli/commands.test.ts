@@ -50,6 +50,7 @@ describe('lvsctl', () => {
     'rules',
     'schema',
     'import',
+    'lint',
     'plan',
     'apply',
     'destroy',
