@@ -38,9 +38,8 @@ function turnedServers(one: Staged): Warning[] {
 
 /** From NAT to direct routing a server is out of the table until the kernel has forgotten the old ways (ipvs.ts). */
 function refusedMeanwhile({ from, to }: Record<'from' | 'to', IpvsForwarding['method']>): string {
-  return from === 'masq' && to === 'gate'
-    ? ', and requests are refused for about 10 s'
-    : ', and requests fail until real servers and director agree';
+  const more = from === 'masq' && to === 'gate' ? ', and 10 s more' : '';
+  return `, and requests fail until real servers and director agree${more}`;
 }
 
 const HASHING = ['sh', 'dh', 'mh'];

@@ -40,7 +40,7 @@ describe('what a plan cannot do without losing requests is said', () => {
       'NAT to direct routing',
       row('rr', 'masq'),
       row('rr', 'gate'),
-      'NAT becomes direct routing: open connections are lost, and requests are refused for about 10 s',
+      'NAT becomes direct routing: open connections are lost, and requests fail until real servers and director agree, and 10 s more',
     ],
     ['direct routing to NAT', row('rr', 'gate'), row('rr', 'masq'), 'requests fail until'],
     ['another server', row('rr', 'gate'), row('rr', 'masq', '10.0.0.22'), undefined],
