@@ -30,6 +30,13 @@ export function makeOutput(json: boolean): Output {
   const err = (line: string): void => void process.stderr.write(`${line}\n`);
   const source = readLines();
   const live = process.stderr.isTTY === true && process.stdout.isTTY === true && process.env.TERM !== 'dumb';
+  let before = false;
+  const show = (problem: Problem): void => {
+    // What has several lines of a file in it is easier to tell apart with a line between.
+    const tall = problem.place.kind === 'file' && problem.place.line !== undefined;
+    err(`${before && tall ? '\n' : ''}${problemText(problem, errorPaint, source)}`);
+    before ||= tall;
+  };
   return {
     json,
     // Not process.stdin: looking at it makes a stream, which takes 8 ms.
@@ -49,13 +56,13 @@ export function makeOutput(json: boolean): Output {
     problems: (problems) => {
       for (const problem of problems) {
         if (json) out(JSON.stringify({ v: 1, event: 'error', ...problem }));
-        else err(problemText(problem, errorPaint, source));
+        else show(problem);
       }
     },
     findings: (findings, how) => {
       for (const finding of findings) {
         if (json) out(JSON.stringify({ v: 1, event: 'finding', ...finding }));
-        else if (how === 'whole') err(problemText(finding, errorPaint, source));
+        else if (how === 'whole') show(finding);
         else err(problemLine(finding, errorPaint));
       }
     },

@@ -202,6 +202,32 @@ export const WEB: readonly Rule[] = [
       }
     },
   },
+  {
+    code: 'LVS-WEB-008',
+    severity: 'warning',
+    title: 'a host of the application that no proxy asks',
+    why: 'The application runs on several hosts, and proxies ask some of them: this one waits for requests that never come. Often another one is listed twice.',
+    remedy: 'Add the host to the proxy’s servers, or take it out of the application’s hosts.',
+    source: 'nginx ngx_http_upstream_module, server',
+    bad: around(applications(8080).replace('hosts: [web2]', 'hosts: [web2, lvs]')),
+    good: around(applications(8080)),
+    *check({ cluster, said }) {
+      const asked = new Set([
+        ...cluster.proxies.flatMap(({ upstream }) => upstream.servers.map(({ host }) => host)),
+        ...cluster.services.flatMap((service) => realServersOf(service).map(({ host }) => host)),
+      ]);
+      for (const { name, hosts } of cluster.applications) {
+        const idle = hosts.filter((host) => !asked.has(host));
+        if (idle.length === 0 || idle.length === hosts.length) continue;
+        const index = said.applications?.[name]?.hosts.indexOf(idle[0] ?? '') ?? -1;
+        yield {
+          path: ['applications', name, 'hosts', ...(index < 0 ? [] : [index])],
+          of: index < 0 ? 'key' : 'value',
+          what: `${name} runs on ${idle.join(' and ')} too, and no proxy and no service sends anything there`,
+        };
+      }
+    },
+  },
 ];
 
 function applications(port: number): string {

@@ -42,8 +42,8 @@ function around(text: string, start: number, room: number): { before: string; ma
   const after = shown(ahead.slice(length));
   if (columns(before + marked + after) <= room) return { before, marked, after };
   const most = fitted(marked, room - 1 - CUT.length, 'end');
-  const left = Math.max(room - columns(most) - 2, 0);
-  const kept = fitted(before, after === '' || marked !== most ? left : Math.ceil(left / 2), 'start');
+  const free = Math.max(room - columns(most) - 2, 0);
+  const kept = fitted(before, marked === most ? Math.max(Math.ceil(free / 2), free - columns(after)) : free, 'start');
   const rest = room - columns(kept) - columns(most);
   return { before: kept, marked: most, after: marked === most ? fitted(after, rest, 'end') : '' };
 }

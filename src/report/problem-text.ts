@@ -18,20 +18,18 @@ export function problemText(problem: Problem, paint: Paint, source: Source = () 
   if (place.kind !== 'file' || place.line === undefined) {
     const says = severity === 'error' ? '' : `${coloured(`${severity}:`)} `;
     const head = shown === '' ? coloured(code) : `${paint.strong(printable(shown))}: ${says}${coloured(code)}`;
-    return `${head}\n  ${printableLines(what)}\n  ${paint.faint('→')} ${printableLines(next)}`;
+    return [head, ...indented(what), ...nextLines(next, paint)].join('\n');
   }
   const others = also.flatMap((other) => [
     `  ${paint.strong(printable(placeText(near(other.place))))}: ${printable(other.says)}`,
     ...excerpt(source(other.place.file), other.place, paint),
   ]);
-  const [first = '', ...more] = wrapped(printable(next.trimEnd()), WIDTH - 4);
   return [
     `${paint.strong(printable(shown))}: ${coloured(`${severity}:`)} ${coloured(code)}`,
-    ...wrapped(printable(what.trimEnd()), WIDTH - 2).map((line) => `  ${line}`),
+    ...indented(what),
     ...excerpt(source(place.file), place, paint),
     ...others,
-    `  ${paint.faint('→')} ${first}`,
-    ...more.map((line) => `    ${line}`),
+    ...nextLines(next, paint),
   ].join('\n');
 }
 
@@ -41,8 +39,20 @@ export function problemLine({ place, code, what, severity = 'error' }: Problem, 
   return `${shown === '' ? '' : `${paint.strong(printable(shown))}: `}${paint.changed(`${severity}:`)} ${code}: ${printable(what)}`;
 }
 
-function printableLines(text: string): string {
-  return text.trimEnd().split('\n').map(printable).join('\n  ');
+function indented(text: string): string[] {
+  return linesOf(text, 2).map((line) => `  ${line}`);
+}
+
+function linesOf(text: string, indent: number): string[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .flatMap((line) => wrapped(printable(line), WIDTH - indent));
+}
+
+function nextLines(next: string, paint: Paint): string[] {
+  const [first = '', ...more] = linesOf(next, 4);
+  return [`  ${paint.faint('→')} ${first}`, ...more.map((line) => `    ${line}`)];
 }
 
 /** A file below the working folder by its relative name: short, and what editors and terminals open. Pure but for that folder. */
