@@ -97,14 +97,16 @@ export function reverted(
   host: string,
   { reason, log }: Extract<Settled, { state: 'reverted' }>,
   other: string[],
+  brought: string[],
 ): Problem {
   const said = log === '' ? '' : `; it noted:\n${log}`;
+  const but = brought.length === 0 ? '' : `, but for what was installed: ${brought.join(', ')}`;
   return {
     code: other.length === 0 ? 'APPLY-REVERTED' : 'APPLY-REVERTED-OTHERWISE',
     place: { kind: 'host', host, phase: 'read back' },
     what:
       other.length === 0
-        ? `the host took its changes back (${reason}); it is as it was before${said}`
+        ? `the host took its changes back (${reason}); it is as it was before${but}${said}`
         : `the host took its changes back (${reason}), but is not as it was in ${other.join(', ')}${said}`,
     next: 'Mend the cause, then run the same command again.',
   };

@@ -1,5 +1,6 @@
 import { LvsctlError } from '../errors/index.ts';
 import type { Plan, PlannedChange, PlannedHost } from '../plan/plan.ts';
+import { isRecord } from '../resources/holds.ts';
 import { diffOne, holds } from '../resources/index.ts';
 import type { Connection } from '../transport/types.ts';
 import { changesOf, firstOfEach, keysOf, observeChanges, stayingOf } from './changes.ts';
@@ -38,10 +39,13 @@ export async function readBack(
     const { states, facts } = await observeAgain(host, changes, connections, options);
     const settled = course.settled.get(host.name);
     if (settled?.state === 'reverted') {
-      const other = firstOfEach(changes).filter(({ key, before }) => !holds(before ?? null, states.get(key) ?? null));
+      const differ = firstOfEach(changes).filter(({ key, before }) => !holds(before ?? null, states.get(key) ?? null));
+      const installed = differ.some(({ kind }) => kind === 'package');
+      const brought = differ.filter((one) => installed && isBrought(one, states.get(one.key)));
+      const other = differ.filter((one) => !brought.includes(one));
       return {
         host: host.name,
-        status: other.every(({ kind }) => kind === 'package') ? 'reverted' : 'partial',
+        status: other.length === 0 ? 'reverted' : 'partial',
         done: [],
         missing: keys,
         left,
@@ -51,6 +55,7 @@ export async function readBack(
             host.name,
             settled,
             other.map(({ key }) => key),
+            brought.map(({ key }) => key),
           ),
         ],
       };
@@ -77,6 +82,16 @@ export async function readBack(
     const lost = [...problems, ...error.problems];
     return { host: host.name, status: 'unknown', done: [], missing: [], left, problems: lost };
   }
+}
+
+/**
+ * Packages stay installed when a host takes its changes back, and so does what they brought: files that weren't there, and
+ * services that don't run.
+ */
+function isBrought({ kind, before }: PlannedChange, state: unknown): boolean {
+  if (kind === 'package') return true;
+  if (kind === 'file') return isRecord(before) && before.type === 'absent';
+  return kind === 'service' && isRecord(state) && state.running === false;
 }
 
 /** Over the connection that there is or, where that was lost, over a new one: a lost answer tells nothing of the host. */

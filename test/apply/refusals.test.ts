@@ -119,3 +119,27 @@ exit 1`,
   expect(listing()).toEqual(before);
   expect(existsSync(join(root, 'etc/motd'))).toBe(false);
 });
+
+test('what was installed stays when the rest goes back, and is told as that', async () => {
+  stub('dpkg-query', '[ ! -e "$LVSCTL_ROOT/etc/tool.conf" ] || echo "tool installed 1.0"');
+  stub('apt-get', 'echo packaged >"$LVSCTL_ROOT/etc/tool.conf"');
+  rmSync(join(root, 'run/systemd'), { recursive: true });
+  put('/proc/uptime', '100.0 100.0\n');
+  put('/etc/taken', 'a file, and no folder\n');
+  const before = listing();
+  const content = 'ours\n';
+  const result = await apply({
+    hosts: {
+      here: {
+        packages: ['tool'],
+        files: { '/etc/tool.conf': { content }, '/etc/taken/by': { content } },
+      },
+    },
+  });
+  expect(result.hosts[0]).toMatchObject({ status: 'reverted' });
+  const [failed, reverted] = result.hosts[0]?.problems ?? [];
+  expect(failed?.code).toBe('APPLY-OP-FAILED');
+  expect(reverted?.code).toBe('APPLY-REVERTED');
+  expect(reverted?.what).toContain('but for what was installed: package tool, file /etc/tool.conf');
+  expect(listing()).toEqual({ ...before, '/etc/tool.conf': 'packaged\n' });
+});
