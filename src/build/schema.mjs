@@ -22,7 +22,32 @@ async function loadSchema() {
 
 /** The text of `schema/inventory.schema.json`. */
 export async function renderSchema() {
-  return `${JSON.stringify(await loadSchema(), null, 2)}\n`;
+  return `${JSON.stringify(withDefaults(await loadSchema()), null, 2)}\n`;
+}
+
+/**
+ * What a description says of a key that is left out (`wlc when left out`) as `default` too: editors fill it in. What
+ * isn't a value of the key (`the service’s`, `observed`) is only told.
+ */
+function withDefaults(node) {
+  if (Array.isArray(node)) return node.map(withDefaults);
+  if (typeof node !== 'object' || node === null) return node;
+  const copy = Object.fromEntries(Object.entries(node).map(([key, value]) => [key, withDefaults(value)]));
+  const word = /(?:^|[;.] |package; )([\w.]+)(?: s)? when left out/.exec(node.description)?.[1];
+  if (word === undefined || node.type === 'object' || node.properties !== undefined) return copy;
+  const value = [Number(word), word === 'true' ? true : word === 'false' ? false : undefined, word].find((one) =>
+    takes(node, one),
+  );
+  return value === undefined ? copy : { ...copy, default: value };
+}
+
+/** Whether a value is one of a schema's, as far as defaults need to know. */
+function takes({ type, enum: words, const: only, anyOf }, value) {
+  if (anyOf !== undefined) return anyOf.some((one) => takes(one, value));
+  if (words !== undefined) return words.includes(value);
+  if (only !== undefined) return only === value;
+  if (type === 'integer' || type === 'number') return typeof value === 'number' && !Number.isNaN(value);
+  return type === typeof value;
 }
 
 /** Shorter schemas (as JSON) cost less code where they stand than as a part of their own. */

@@ -105,6 +105,17 @@ function duplicateKeys(document: YamlDocument, at: (offset: number) => FilePlace
           });
         }
         if (!isScalar(key)) continue;
+        if (key.value === null) {
+          problems.push({
+            code: 'INV-NOT-YAML',
+            place: at(key.range?.[0] ?? 0),
+            what: key.source
+              ? `“${key.source}” is no name in YAML: it means nothing`
+              : 'a name is missing before the colon',
+            next: 'Write the name there, in quotes if it is meant so.',
+          });
+          continue;
+        }
         const name = String(key.value);
         const offset = key.range?.[0] ?? 0;
         const earlier = first.get(name);

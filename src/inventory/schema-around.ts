@@ -97,7 +97,7 @@ export const Application = Type.Object(
               ...Archive,
               java: Type.Optional(
                 Type.Union([Type.Literal('package'), Type.Object(Archive, closed)], {
-                  description: 'The Java runtime; the family’s package when left out.',
+                  description: 'The Java runtime: the family’s package, or an archive; package when left out.',
                   examples: ['package'],
                 }),
               ),

@@ -7,16 +7,6 @@ export function surprisesOf(document: YamlDocument, at: (offset: number) => File
   visit(document, {
     Scalar(key, { type, value, source = '', range }) {
       const place = at(range?.[0] ?? 0);
-      if (key === 'key' && value === null) {
-        const what =
-          source === '' ? 'a name is missing before the colon' : `“${source}” is no name in YAML: it means nothing`;
-        problems.push({
-          code: 'INV-NOT-YAML',
-          place,
-          what,
-          next: 'Write the name there, in quotes if it is meant so.',
-        });
-      }
       if (type === 'PLAIN' && typeof value === 'number' && /^[-+]?0[0-9_]/u.test(source)) {
         problems.push({
           code: 'INV-LEADING-ZERO',

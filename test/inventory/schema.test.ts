@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Ajv } from 'ajv';
 import { describe, expect, test } from 'vitest';
 import { renderSchema, renderValidator } from '../../src/build/schema.mjs';
+import { makeOutput } from '../../src/cli/output.ts';
+import { schemaCommand } from '../../src/cli/schema.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -22,6 +25,10 @@ interface Node {
   properties?: Record<string, Node>;
   additionalProperties?: Node | boolean;
   items?: Node;
+  anyOf?: Node[];
+  const?: unknown;
+  enum?: unknown[];
+  default?: unknown;
 }
 
 describe('an editor can explain every key', () => {
@@ -35,6 +42,56 @@ describe('an editor can explain every key', () => {
     if (node.type !== 'object' && node.type !== 'array') expect(node.examples).not.toEqual([]);
     if (node.type !== 'object' && node.type !== 'array') expect(node.examples).toBeDefined();
   });
+
+  test('gives examples that are valid', () => {
+    const ajv = new Ajv({ strict: false });
+    const leaves = keys.filter(
+      ({ node }) => node.properties === undefined && typeof node.additionalProperties !== 'object',
+    );
+    // Each schema once: many keys share theirs.
+    for (const text of new Set(leaves.map(({ node }) => JSON.stringify(node)))) {
+      const node: Node = JSON.parse(text);
+      for (const example of node.examples ?? []) expect(ajv.validate(node, example), `${text}: ${example}`).toBe(true);
+      if (node.default !== undefined) expect(ajv.validate(node, node.default), text).toBe(true);
+    }
+  });
+
+  // What is no value of the key: it depends on something else.
+  const told = [/the service’s when/u, /observed when/u, /the root when/u, /ipip when/u];
+  const left = keys.filter(
+    ({ node }) =>
+      / when left out/u.test(node.description ?? '') && !told.some((one) => one.test(node.description ?? '')),
+  );
+
+  test('says what holds when a key is left out, in words and as its default', () => {
+    expect(left.length).toBeGreaterThan(40);
+    expect(keys.filter(({ node }) => node.default !== undefined).map(({ path }) => path)).toEqual(
+      left.map(({ path }) => path),
+    );
+    for (const { path, node } of left) {
+      expect(node.description, path).toContain(`${String(node.default)}`);
+    }
+  });
+
+  test('and every choice of words is an enum or a list of them', () => {
+    const words = keys.filter(
+      ({ node }) => (node.anyOf ?? []).some((one) => one.const !== undefined) || node.enum !== undefined,
+    );
+    expect(words.length).toBeGreaterThan(20);
+  });
+
+  test('lvsctl schema prints the file', async () => {
+    let printed = '';
+    expect(
+      await schemaCommand({
+        ...makeOutput(false),
+        print: (text) => {
+          printed += `${text}\n`;
+        },
+      }),
+    ).toBe(0);
+    expect(printed).toBe(readFileSync(`${root}/schema/inventory.schema.json`, 'utf8'));
+  });
 });
 
 function* walk(node: Node, path: string[]): Generator<{ path: string; node: Node }> {
@@ -44,4 +101,5 @@ function* walk(node: Node, path: string[]): Generator<{ path: string; node: Node
   }
   if (typeof node.additionalProperties === 'object') yield* walk(node.additionalProperties, [...path, '*']);
   if (node.items) yield* walk(node.items, [...path, '-']);
+  for (const one of node.anyOf ?? []) yield* walk(one, path);
 }

@@ -12,7 +12,12 @@ async function found(file: string): Promise<{ code: number; told: string[]; erro
   let text = '';
   const code = await validateCommand(
     { inventory: [file], format: 'json' },
-    { ...makeOutput(false), print: (more) => void (text += more) },
+    {
+      ...makeOutput(false),
+      print: (more) => {
+        text += more;
+      },
+    },
   );
   const { findings }: { findings: { code: string; severity: string; place: { line?: number } }[] } = JSON.parse(text);
   return {
