@@ -7,6 +7,7 @@ import { CHECKS } from './checks.ts';
 import { DR } from './dr.ts';
 import { HOSTS } from './hosts.ts';
 import { NAT } from './nat.ts';
+import { PATH } from './path.ts';
 import type { Question, Rule } from './rule.ts';
 import { SCHEDULERS } from './schedulers.ts';
 import { SERVICES } from './services.ts';
@@ -27,6 +28,7 @@ export const RULES: readonly Rule[] = [
   ...ADDRESSES,
   ...HOSTS,
   ...WEB,
+  ...PATH,
 ];
 
 /** What a rule found, where. */

@@ -18,9 +18,13 @@ export interface Asked {
   sender?: string;
 }
 
-/** Hosts and devices by segment, and by the addresses that they hold. */
+/** Who may answer for an address, found without asking every host. */
 interface Index {
-  devices: Map<string, Answer[]>;
+  /** Hosts by the addresses that they hold. */
+  owners: Map<string, Set<NetHost>>;
+  /** Hosts that hold whole networks. */
+  wide: NetHost[];
+  macs: Map<string, Answer>;
 }
 
 const indexes = new WeakMap<Net, Index>();
@@ -28,14 +32,18 @@ const indexes = new WeakMap<Net, Index>();
 function indexOf(net: Net): Index {
   const known = indexes.get(net);
   if (known !== undefined) return known;
-  const devices = new Map<string, Answer[]>();
+  const index: Index = { owners: new Map(), wide: [], macs: new Map() };
   for (const host of net.hosts) {
     for (const device of host.devices) {
-      if (device.segment === undefined) continue;
-      devices.set(device.segment, [...(devices.get(device.segment) ?? []), { host, device }]);
+      index.macs.set(macOf(host.name, device.name), { host, device });
+      for (const { address } of device.addresses) {
+        const owners = index.owners.get(address) ?? new Set();
+        index.owners.set(address, owners.add(host));
+      }
     }
+    const lo = host.devices.find(({ name }) => name === 'lo');
+    if (lo?.addresses.some((own) => !isSingle(own) && own.address !== '127.0.0.1')) index.wide.push(host);
   }
-  const index = { devices };
   indexes.set(net, index);
   return index;
 }
@@ -45,12 +53,18 @@ function indexOf(net: Net): Index {
  * @param from the sender in the packet that waits for the answer
  */
 export function resolve(net: Net, host: NetHost, device: Device, address: string, from: string): Asked {
-  const others = (indexOf(net).devices.get(device.segment ?? '') ?? []).filter((one) => one.device !== device);
+  const index = indexOf(net);
   const fixed = host.neighbours.find((one) => one.device === device.name && one.address === address);
   if (fixed !== undefined) {
-    const answers = others.filter((one) => macOf(one.host.name, one.device.name) === fixed.mac.toLowerCase());
-    return { answers, permanent: true };
+    const found = index.macs.get(fixed.mac.toLowerCase());
+    const there = found !== undefined && found.device !== device && found.device.segment === device.segment;
+    return { answers: there ? [found] : [], permanent: true };
   }
+  const others = [...new Set([...(index.owners.get(address) ?? []), ...index.wide])].flatMap((one) =>
+    one.devices
+      .filter((each) => each !== device && each.segment !== undefined && each.segment === device.segment)
+      .map((each): Answer => ({ host: one, device: each })),
+  );
   if (familyOf(address) === 6) {
     // Neighbour discovery answers only for addresses of the interface that is asked (net/ipv6/ndisc.c).
     const answers = others.filter((one) => one.device.addresses.some((own) => own.address === address));

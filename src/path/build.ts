@@ -12,7 +12,7 @@ const MTU = 1500;
 /**
  * The net that lvsctl would make of a cluster: each host with what its roles want. Described hosts are as the inventory
  * says; what others look after on a host (`manage`) is taken to be as it is needed. Of a pair the node with the highest
- * priority is master. Pure but for reading the templates.
+ * priority is master. Pure: no file's text decides a packet's way.
  * @throws LvsctlError as `desire` does
  */
 export function netOf(cluster: Cluster): Net {
@@ -26,7 +26,7 @@ export function netOf(cluster: Cluster): Net {
   const facts = new Map(owned.hosts.map((host) => [host.name, factsOf(host)]));
   return {
     hosts: owned.hosts.map((host) => {
-      const wanted = desire(owned, host.name, facts.get(host.name) ?? factsOf(host), facts);
+      const wanted = desire(owned, host.name, facts.get(host.name) ?? factsOf(host), facts, () => '');
       return hostOf(
         owned,
         host,

@@ -1,7 +1,15 @@
 import { parseCidr } from '../inventory/addresses.ts';
-import { atomsOf, ICMP, ICMP6 } from '../resources/firewall-rules.ts';
+import { type Atom, atomsOf, type FirewallRule, ICMP, ICMP6 } from '../resources/firewall-rules.ts';
 import { familyOf, type NetHost, within } from './net.ts';
 import type { Header } from './way.ts';
+
+const taken = new WeakMap<readonly FirewallRule[], Atom[]>();
+
+function atoms(rules: readonly FirewallRule[]): Atom[] {
+  const known = taken.get(rules) ?? atomsOf(rules);
+  taken.set(rules, known);
+  return known;
+}
 
 /** A packet as a filter sees it. */
 interface Seen {
@@ -16,7 +24,7 @@ export function inputRefuses(host: NetHost, { leg, client, packet }: Seen): bool
   if (input === 'open') return false;
   // Replies to what the host itself asked are known; ICMP always comes in.
   if ((leg === 'reply' && client === host.name) || packet.protocol === 'icmp') return false;
-  return !atomsOf(input.accepts).some((atom) => {
+  return !atoms(input.accepts).some((atom) => {
     if (atom.rule !== 'accept') return false;
     const { protocol, source, family } = carried(packet);
     if (atom.family !== null && atom.family !== family) return false;
@@ -57,7 +65,7 @@ export function forwardRefuses(host: NetHost, { leg, packet }: Seen): boolean {
 /** The firewall mark that a packet gets as it comes in; 0: none. Pure. */
 export function markOf(host: NetHost, packet: Header): number {
   if (packet.outer !== undefined) return 0;
-  const found = atomsOf(host.rules).find(
+  const found = atoms(host.rules).find(
     (atom) =>
       atom.rule === 'mark' &&
       atom.address === packet.dst &&
@@ -70,7 +78,7 @@ export function markOf(host: NetHost, packet: Header): number {
 
 /** Whether the host sends it on in its own name. Pure. */
 export function masqueradeFor(host: NetHost, packet: Header): boolean {
-  return atomsOf(host.rules).some(
+  return atoms(host.rules).some(
     (atom) =>
       atom.rule === 'masquerade' &&
       atom.address === packet.dst &&
@@ -82,7 +90,7 @@ export function masqueradeFor(host: NetHost, packet: Header): boolean {
 
 /** The largest segment that a host's rules let its SYN-ACKs ask for; undefined where none does. Pure. */
 export function clampOf(host: NetHost, { src, sport }: Header): number | undefined {
-  const found = atomsOf(host.rules).find(
+  const found = atoms(host.rules).find(
     (atom) => atom.rule === 'clamp' && atom.address === src && atom.ports.first <= sport && sport <= atom.ports.last,
   );
   return found?.rule === 'clamp' ? found.mss : undefined;

@@ -11,6 +11,10 @@ export interface Fault {
   host: string;
   device?: string;
   leg: 'request' | 'reply';
+  /** Whether a director had given the packet to a real server by then. */
+  given: boolean;
+  /** The address, port or tunnel that it is about. */
+  about?: string;
   /** One sentence. */
   why: string;
 }
@@ -22,35 +26,46 @@ export interface Fault {
  */
 export function faultOf(way: Way, service?: Service): Fault | undefined {
   const { end, omens } = way;
-  const beside = omens.find((omen) => omen.omen === 'behind-router');
-  if (!end.answered && beside?.omen === 'behind-router' && end.reason !== 'nobody-listens') {
-    return { reason: 'behind-router', host: beside.host, leg: 'request', why: omenText(beside) };
-  }
-  const chance = omens.find(({ omen }) => omen === 'several-answers') ?? omens.find(({ omen }) => omen === 'announced');
-  const passed = way.request.some(
+  const given = way.request.some(
     ({ host, did }) => service?.directors.includes(host) && did.some(({ act }) => act === 'chosen'),
   );
-  if (chance !== undefined) {
+  const beside = omens.find((omen) => omen.omen === 'behind-router');
+  if (!end.answered && beside !== undefined && end.leg === 'request' && end.reason !== 'nobody-listens') {
     return {
-      reason: chance.omen === 'announced' ? 'announced' : 'several-answers',
-      host: chance.host,
-      leg: chance.omen === 'announced' ? 'reply' : 'request',
-      why: omenText(chance),
+      reason: 'behind-router',
+      host: beside.host,
+      leg: 'request',
+      given,
+      about: beside.address,
+      why: omenText(beside),
     };
+  }
+  const several = omens.find((omen) => omen.omen === 'several-answers');
+  if (several !== undefined) {
+    const { omen: reason, host, address: about } = several;
+    return { reason, host, leg: 'request', given, about, why: omenText(several) };
+  }
+  const announced = omens.find((omen) => omen.omen === 'announced');
+  if (announced !== undefined) {
+    const { omen: reason, host, address: about } = announced;
+    return { reason, host, leg: 'reply', given, about, why: omenText(announced) };
   }
   if (!end.answered) {
-    const { reason, host, leg, device } = end;
-    return { reason, host, leg, why: endText(end), ...(device === undefined ? {} : { device }) };
-  }
-  if (service !== undefined && !passed) {
+    const { reason, host, leg, device, about } = end;
     return {
-      reason: 'past-the-director',
-      host: end.by,
-      leg: 'request',
-      why: `${end.by} answers by itself: no director of ${service.name} has the request on its way`,
+      ...{ reason, host, leg, given, why: endText(end) },
+      ...(device === undefined ? {} : { device }),
+      ...(about === undefined ? {} : { about }),
     };
   }
-  return undefined;
+  if (service === undefined || given) return undefined;
+  return {
+    reason: 'past-the-director',
+    host: end.by,
+    leg: 'request',
+    given,
+    why: `${end.by} answers by itself: no director of ${service.name} has the request on its way`,
+  };
 }
 
 /** Why a packet dies, in the field's words. Pure. */

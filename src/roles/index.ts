@@ -41,6 +41,7 @@ const ROLES: readonly { role: (question: Question) => Part; areas: readonly Area
  * Everything that a host is to have, in order, each key once. Pure but for reading the templates.
  * @param hostName one of the cluster's managed hosts
  * @param peers facts of the directors of `heldBy`, by name
+ * @param template renders files; whoever doesn't look into files may do without their text
  * @throws ROLE-CONFLICT, HOST-NO-NETWORKMANAGER, HOST-OLD-NETWORKMANAGER, HOST-NO-KEYFILE, HOST-OTHER-PLATFORM,
  *   HOST-NO-SYSTEMD, HOST-NO-NEIGHBOUR, HOST-PEER-UNREAD, TPL-UNKNOWN-VARIABLE, TPL-SYNTAX
  */
@@ -49,6 +50,7 @@ export function desire(
   hostName: string,
   facts: Facts,
   peers: ReadonlyMap<string, Facts> = new Map(),
+  template: Renderer = rendererOf(cluster),
 ): Desired[] {
   const described = cluster.hosts.find(({ name }) => name === hostName);
   if (described === undefined) throw new Error(`${hostName} is no host of ${cluster.name}`);
@@ -60,7 +62,7 @@ export function desire(
     facts,
     family: FAMILIES[facts.platform],
     peers,
-    template: rendererOf(cluster),
+    template,
   };
   const { own, others } = divide(
     host,

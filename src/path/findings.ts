@@ -1,0 +1,63 @@
+import type { Cluster, Service } from '../inventory/model.ts';
+import { clientsOf, judged } from './ask.ts';
+import { netOf } from './build.ts';
+import type { Fault } from './judge.ts';
+import type { Net } from './net.ts';
+import { walk } from './walk.ts';
+
+/** A described client that gets no answer of a service, or none that it should rely on. */
+export interface PathFinding {
+  service: Service;
+  client: string;
+  /** The VIP that it asks. */
+  address: string;
+  /** The real server's host, where the packet got as far as to be given to one. */
+  real?: string;
+  fault: Fault;
+}
+
+/**
+ * Whether the packets of each described client arrive at each service and their replies return: what doesn't, once for
+ * each real server. Nothing where no client is described. Pure.
+ * @throws LvsctlError as `netOf` does
+ */
+export function pathFindings(cluster: Cluster, made?: Net): PathFinding[] {
+  const clients = clientsOf(cluster);
+  if (clients.length === 0 || cluster.services.length === 0) return [];
+  const net = made ?? netOf(cluster);
+  return clients.flatMap(({ name: client, interfaces }) =>
+    cluster.services.flatMap((service) =>
+      service.vips
+        .filter(({ family }) => interfaces.some(({ addresses }) => addresses.some((own) => own.family === family)))
+        .flatMap(({ address }) => ofVip(cluster, net, client, service, address)),
+    ),
+  );
+}
+
+function ofVip(cluster: Cluster, net: Net, client: string, service: Service, address: string): PathFinding[] {
+  const { protocol, ports } = service;
+  if (
+    cluster.hosts
+      .find(({ name }) => name === client)
+      ?.interfaces.some((one) => one.addresses.some((own) => own.address === address))
+  )
+    return [];
+  const ways = walk(net, { client, protocol, address, port: ports[0]?.first ?? 0 });
+  const found = ways.flatMap((way): PathFinding[] => {
+    const { fault, real } = judged(cluster, way, service);
+    if (fault === undefined || isUnknown(cluster, fault)) return [];
+    return [{ service, client, address, fault, ...(real === undefined ? {} : { real }) }];
+  });
+  return [...new Map(found.map((one) => [`${one.real} ${one.fault.reason}`, one])).values()];
+}
+
+/** Whoever isn't described may well answer: a gateway that nobody wrote down, say. */
+function isUnknown({ hosts, vrrp, services }: Cluster, { reason, about }: Fault): boolean {
+  if (reason !== 'no-arp-answer') return false;
+  const known = [
+    ...hosts.flatMap(({ interfaces }) => interfaces.flatMap(({ addresses }) => addresses)),
+    ...vrrp.flatMap(({ instances }) => instances.flatMap(({ addresses }) => addresses)),
+    ...services.flatMap(({ vips }) => vips),
+  ];
+  return !known.some(({ address }) => address === about);
+}
