@@ -205,6 +205,10 @@ export const PATH: readonly Rule[] = [
   },
 ];
 
+/** Where nobody answers, whatever the rule. */
+const ONE_WIRE =
+  'Correct the segment, the network or the gateway: whoever is asked has to be on the same wire; lvsctl path shows each hop.';
+
 const walked = new WeakMap<Cluster, PathFinding[]>();
 
 /** The walk is made once for all rules. Roles that contradict each other are told elsewhere. */
@@ -243,6 +247,7 @@ function* where(
       of: 'key',
       what: `${client} asks ${service.name} at ${address}${through}: ${fault.why}`,
       also: { path: ['hosts', client], of: 'key', says: 'who asks' },
+      ...(fault.reason === 'no-arp-answer' ? { next: ONE_WIRE } : {}),
     };
   }
 }

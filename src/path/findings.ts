@@ -46,9 +46,21 @@ function ofVip(cluster: Cluster, net: Net, client: string, service: Service, add
   const found = ways.flatMap((way): PathFinding[] => {
     const { fault, real } = judged(cluster, way, service);
     if (fault === undefined || isUnknown(cluster, fault)) return [];
-    return [{ service, client, address, fault, ...(real === undefined ? {} : { real }) }];
+    const told = { ...fault, why: `${fault.why}${elsewhere(cluster, fault)}` };
+    return [{ service, client, address, fault: told, ...(real === undefined ? {} : { real }) }];
   });
   return [...new Map(found.map((one) => [`${one.real} ${one.fault.reason}`, one])).values()];
+}
+
+/** Who has the address that nobody answers for, on another wire. */
+function elsewhere({ hosts }: Cluster, { reason, about }: Fault): string {
+  if (reason !== 'no-arp-answer') return '';
+  const [owner] = hosts.flatMap(({ name, interfaces }) =>
+    interfaces
+      .filter(({ addresses }) => addresses.some(({ address }) => address === about))
+      .map(({ segment }) => `; ${name} has it, on segment ${segment}`),
+  );
+  return owner ?? '';
 }
 
 /** Whoever isn't described may well answer: a gateway that nobody wrote down, say. */
