@@ -66,12 +66,15 @@ function more(of: () => ClusterLab): void {
       const backup = other(old);
       const watched = await watchTakeover(cluster, { vip: VIP, backup, device: 'ens33', clientDevice: 'ens33' });
       await cluster.lab.power(old, 'off');
-      await until(async () => ((await holders(cluster, VIP)).includes(backup) ? true : undefined), 'takes over');
-      await new Promise((resolve) => setTimeout(resolve, 5000));
-      const expected = masterDown(1, backup === 'lvs1' ? 100 : 90);
-      expect(expectTakeover(await watched.stop(), 'power cut', expected)).not.toEqual([]);
-      expect(await holders(cluster, GATEWAY)).toContain(backup);
-      await cluster.lab.power(old, 'on');
+      try {
+        await until(async () => ((await holders(cluster, VIP)).includes(backup) ? true : undefined), 'takes over');
+        await new Promise((resolve) => setTimeout(resolve, 5000));
+        const expected = masterDown(1, backup === 'lvs1' ? 100 : 90);
+        expect(expectTakeover(await watched.stop(), 'power cut', expected)).not.toEqual([]);
+        expect(await holders(cluster, GATEWAY)).toContain(backup);
+      } finally {
+        await cluster.lab.power(old, 'on');
+      }
       await traffic(cluster);
       expect(await master(cluster, VIP)).toBe(backup);
     },

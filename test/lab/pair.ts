@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { ClusterLab } from './cluster.ts';
-import { capture, load, type Running, type Sample } from './traffic.ts';
+import { capture, isStalled, load, type Running, type Sample, watchStalls } from './traffic.ts';
 
 /** What the tests of two directors share. */
 
@@ -92,15 +92,25 @@ export async function watchTakeover(cluster: ClusterLab, watched: Watched): Prom
 
 /**
  * A load that is answered: an application server needs some hundred requests to become quick. Its samples begin with
- * three seconds without a failure.
+ * three seconds without a failure. What timed out while machines of the lab stood still, for want of time on their own
+ * machine, is told and left out.
  */
 export async function steady(cluster: ClusterLab, vip: string): Promise<Running<Sample[]>> {
+  const watch = await watchStalls(cluster.lab, cluster.managed);
   const asked = await load(cluster.lab, 'client', { address: vip, port: 80 }, { rate: RATE, limit: LIMIT });
   const first = await until(async () => {
     const last = (await asked.soFar()).slice(-3 * RATE);
     return last.length === 3 * RATE && last.every(({ result }) => result === 'ok') ? last[0] : undefined;
   }, `${RATE} requests a second are answered`);
-  return { stop: async () => (await asked.stop()).filter(({ at }) => at >= first.at) };
+  return {
+    stop: async () => {
+      const samples = (await asked.stop()).filter(({ at }) => at >= first.at);
+      const stalls = [...(await watch.stop()), ...asked.late()];
+      const stalled = samples.filter((sample) => isStalled(sample, stalls));
+      if (stalled.length > 0) console.log(`${stalled.length} requests timed out while machines stood still`);
+      return samples.filter((sample) => !stalled.includes(sample));
+    },
+  };
 }
 
 /** Reads both captures. Pure. */

@@ -237,7 +237,20 @@ export interface Stall {
   seconds: number;
 }
 
-/** Notes when machines of the lab stand still: what is lost then says nothing of what they do. */
+/** Seconds that machines stand still, all of them together, in which a request of a second isn't answered in time. */
+const STALLED = 0.4;
+
+/** Whether a request timed out, and machines stood still meanwhile. Pure. */
+export function isStalled({ at, seconds, result }: Sample, stalls: readonly Stall[]): boolean {
+  if (result !== 'timeout') return false;
+  const during = stalls.map((one) => Math.min(one.at + one.seconds, at + seconds) - Math.max(one.at, at));
+  return during.filter((overlap) => overlap > 0).reduce((sum, overlap) => sum + overlap, 0) > STALLED;
+}
+
+/**
+ * Notes when machines of the lab stand still: what is lost then says nothing of what they do. One that lost its power has
+ * noted nothing.
+ */
 export async function watchStalls(lab: Lab, hosts: readonly string[]): Promise<Running<Stall[]>> {
   const running = await Promise.all(
     hosts.map(async (host) => ({ host, ticks: await start(lab, host, ['perl', '-e', STALLS], 'watches') })),
@@ -246,7 +259,7 @@ export async function watchStalls(lab: Lab, hosts: readonly string[]): Promise<R
     stop: async () => {
       const found = await Promise.all(
         running.map(async ({ host, ticks }) =>
-          (await ticks.stop()).split('\n').flatMap((line): Stall[] => {
+          (await ticks.stop().catch(() => '')).split('\n').flatMap((line): Stall[] => {
             const [, at, seconds] = /^(\S+) (\S+)$/.exec(line) ?? [];
             return at === undefined ? [] : [{ host, at: Number(at), seconds: Number(seconds) }];
           }),

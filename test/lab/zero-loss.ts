@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ClusterLab } from './cluster.ts';
-import { load, type Sample, type Stall, watchStalls } from './traffic.ts';
+import { isStalled, load, type Sample, type Stall, watchStalls } from './traffic.ts';
 
 /** What a pair of directors with two web servers is described as; each part can become another. */
 export interface Site {
@@ -128,16 +128,6 @@ export async function whileAsked(
   const [first, last] = [samples[0], samples.at(-1)];
   const offered = first === undefined || last === undefined ? 0 : (last.at - first.at) * rate + 1;
   return { asked: samples.length, offered, failed, stalled, gap: Math.max(0, ...gaps), samples, stalls };
-}
-
-/** Seconds that machines stand still, all of them together, in which a request of a second isn't answered in time. */
-const STALLED = 0.4;
-
-/** Whether a request timed out, and machines stood still meanwhile. */
-function isStalled({ at, seconds, result }: Sample, stalls: readonly Stall[]): boolean {
-  if (result !== 'timeout') return false;
-  const during = stalls.map((one) => Math.min(one.at + one.seconds, at + seconds) - Math.max(one.at, at));
-  return during.filter((overlap) => overlap > 0).reduce((sum, overlap) => sum + overlap, 0) > STALLED;
 }
 
 /** One line of what was measured. */
