@@ -4,7 +4,7 @@ import { type Device, deviceOf, familyOf, isSingle, type NetHost, within } from 
 
 /** Where a host's routing sends an address. */
 export type Route =
-  | { kind: 'local' }
+  | { kind: 'local'; source: string }
   /** `source`: what stands as the sender where nothing else does. */
   | { kind: 'unicast'; device: string; via?: string; source?: string };
 
@@ -24,7 +24,8 @@ const tables = new WeakMap<NetHost, Entry[]>();
  * @param device only routes through that one
  */
 export function lookup(host: NetHost, address: string, device?: string): Route | undefined {
-  if (isLocal(host, address)) return { kind: 'local' };
+  const own = localAt(host, address);
+  if (own !== undefined) return { kind: 'local', source: own };
   const best = entriesOf(host)
     .filter((entry) => (device === undefined || entry.device === device) && within(entry.to, address))
     .reduce<Entry | undefined>((one, other) => (one === undefined || isBetter(other, one) ? other : one), undefined);
@@ -44,12 +45,14 @@ function isBetter(one: Entry, than: Entry): boolean {
 
 /** An address of its own; on lo a whole network is (net/ipv4/fib_frontend.c, fib_add_ifaddr), for IPv4. */
 export function isLocal(host: NetHost, address: string): boolean {
-  return host.devices.some(({ name, addresses }) =>
-    addresses.some(
-      (own) =>
-        own.address === address || (name === 'lo' && own.family === 4 && hasNetwork(own) && within(own, address)),
-    ),
-  );
+  return localAt(host, address) !== undefined;
+}
+
+/** The host's address that makes an address its own. */
+function localAt(host: NetHost, address: string): string | undefined {
+  if (isOwn(host, address)) return address;
+  const lo = host.devices.find(({ name }) => name === 'lo');
+  return lo?.addresses.find((own) => own.family === 4 && hasNetwork(own) && within(own, address))?.address;
 }
 
 /** A single address makes no network, nor does one that would begin with 0 (fib_add_ifaddr). */

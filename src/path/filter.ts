@@ -50,15 +50,18 @@ function isFrom(network: string, address: string): boolean {
   return cidr !== undefined && within(cidr, address);
 }
 
-/** Whether the packet filter stops what is passed on. Connection tracking that IPVS went past knows no replies. Pure. */
-export function forwardRefuses(host: NetHost, { leg, packet }: Seen): boolean {
+/**
+ * Whether the packet filter stops what is passed on. Pure.
+ * @param known whether connection tracking there has seen the connection begin: not where IPVS went past it
+ */
+export function forwardRefuses(host: NetHost, { packet, known }: Seen & { known: boolean }): boolean {
   switch (host.filter.forward) {
     case 'open':
       return false;
     case 'closed':
       return true;
     case 'known':
-      return packet.protocol === 'tcp' && leg === 'reply' && Number(host.sysctls['net.ipv4.vs.conntrack'] ?? 0) === 0;
+      return packet.protocol === 'tcp' && !known;
   }
 }
 

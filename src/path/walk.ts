@@ -25,6 +25,8 @@ interface State {
   hops: Hop[];
   flows: Flow[];
   omens: Omen[];
+  /** Who has seen the request pass, with its sender and receiver: its connection tracking knows the reply then. */
+  seen: string[];
   ttl: number;
 }
 
@@ -54,7 +56,7 @@ export function walk(net: Net, request: Request): Way[] {
   const route = lookup(host, request.address);
   const source =
     request.source ??
-    (route?.kind === 'unicast' ? sourceOf(host, route.device, route.source, request.address) : request.address);
+    (route?.kind === 'unicast' ? sourceOf(host, route.device, route.source, request.address) : route?.source);
   const packet: Header = {
     protocol: request.protocol,
     src: source ?? '?',
@@ -62,13 +64,13 @@ export function walk(net: Net, request: Request): Way[] {
     dst: request.address,
     dport: request.port,
   };
-  const first = begin('request', request.client, host, packet, [], []);
+  const first = begin('request', request.client, host, packet);
   return send(net, first).flatMap((there): Way[] => {
     if (!there.arrived) return [broken(there, there.state.hops, [])];
     const at = there.state;
     const { src, sport, dst, dport, protocol } = at.packet;
     const answer: Header = { protocol, src: dst, sport: dport, dst: src, dport: sport };
-    const back = send(net, begin('reply', request.client, at.host, answer, at.flows, at.omens));
+    const back = send(net, begin('reply', request.client, at.host, answer, at));
     return back.map((ended): Way => {
       if (!ended.arrived) return broken(ended, at.hops, ended.state.hops);
       const { hops, omens, packet: got, host: end } = ended.state;
@@ -95,7 +97,7 @@ export function walk(net: Net, request: Request): Way[] {
 /** Every way of one packet, without a reply: of an ICMP error, say. Gives the hosts where it ends. Pure. */
 export function reaches(net: Net, from: string, packet: Header): string[] {
   const host = hostOf(net, from);
-  return send(net, begin('reply', from, host, packet, [], [])).flatMap((ended) =>
+  return send(net, begin('reply', from, host, packet)).flatMap((ended) =>
     ended.arrived ? [ended.state.host.name] : [],
   );
 }
@@ -111,9 +113,16 @@ function sourceOf(host: NetHost, device: string, source: string | undefined, tar
   return source ?? (at && selectAddress(host, at, target));
 }
 
-function begin(leg: State['leg'], client: string, host: NetHost, packet: Header, flows: Flow[], omens: Omen[]): State {
+function begin(
+  leg: State['leg'],
+  client: string,
+  host: NetHost,
+  packet: Header,
+  before: Pick<State, 'flows' | 'omens' | 'seen'> = { flows: [], omens: [], seen: [] },
+): State {
   const hop: Hop = { host: host.name, before: packet, after: packet, did: [{ act: 'sent' }] };
-  return { leg, client, host, packet, mark: 0, hop, hops: [], flows, omens, ttl: TTL };
+  const { flows, omens, seen } = before;
+  return { leg, client, host, packet, mark: 0, hop, hops: [], flows, omens, seen, ttl: TTL };
 }
 
 function broken(ended: Ended & { arrived: false }, request: Hop[], reply: Hop[]): Way {
@@ -252,7 +261,7 @@ function arrive(net: Net, given: State, device: string): Ended[] {
   const refused = refusedSource(host, device, src, route.device);
   if (refused !== undefined) return dead(state, refused, device, src);
   if (state.ttl <= 1) return dead(state, 'loop', device, dst);
-  if (forwardRefuses(host, state)) return dead(state, 'forward-filtered', device, dst);
+  if (forwardRefuses(host, { ...state, known: isKnown(state) })) return dead(state, 'forward-filtered', device, dst);
   const translated = unbalanced(state);
   const told: Omen[] =
     translated !== state && route.device === device && sendsRedirects(host, device) && takesRedirect(net, state, device)
@@ -266,6 +275,14 @@ function arrive(net: Net, given: State, device: string): Ended[] {
     route.via ?? dst,
     translated === state || conntracked(host),
   );
+}
+
+const seenAs = (host: NetHost, src: string, dst: string) => `${host.name} ${src} ${dst}`;
+
+/** Whether connection tracking on the way knows the connection that a packet belongs to. */
+function isKnown({ host, packet, seen, flows, leg }: State): boolean {
+  if (leg === 'request' || seen.includes(seenAs(host, packet.dst, packet.src))) return true;
+  return conntracked(host) && flows.some(({ at }) => at === host.name);
 }
 
 /**
