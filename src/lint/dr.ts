@@ -51,8 +51,9 @@ export const DR: readonly Rule[] = [
         ),
       );
       const directors = new Set(services.flatMap((one) => one.directors));
+      const byName = new Map(hosts.map((one) => [one.name, one]));
       for (const { host: name, service } of direct(question)) {
-        const found = hosts.find((one) => one.name === name);
+        const found = byName.get(name);
         if (found === undefined || directors.has(name)) continue;
         if (found.interfaces.some((one) => one.addresses.some(({ address }) => routers.has(address)))) continue;
         const what = `${name} is a real server of ${service.name} (${service.mode}) and no router of any host here`;
@@ -72,9 +73,9 @@ export const DR: readonly Rule[] = [
     bad: host('manage: none'),
     good: host('manage: [network, sysctl]'),
     *check(question) {
+      const described = new Set(question.cluster.hosts.filter(({ managed }) => !managed).map(({ name }) => name));
       for (const { host: name, service } of direct(question)) {
-        const found = question.cluster.hosts.find((one) => one.name === name);
-        if (found === undefined || found.managed) continue;
+        if (!described.has(name)) continue;
         yield {
           path: hostSays(question, name, 'manage'),
           what: `${name} is a real server of ${service.name} (${service.mode}), and nobody looks after its VIP and its ARP`,

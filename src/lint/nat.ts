@@ -33,16 +33,17 @@ export const NAT: readonly Rule[] = [
     bad: natPair(', gateway: 10.0.0.2'),
     good: natPair(''),
     *check({ cluster }) {
+      const owners = new Map(
+        cluster.hosts.flatMap(({ name, interfaces }) =>
+          interfaces.flatMap((one) => one.addresses.map(({ address }) => [address, name] as const)),
+        ),
+      );
       for (const { host, service, device, gateway } of gateways(cluster)) {
-        const owner = cluster.hosts.find(
-          ({ name, interfaces }) =>
-            service.directors.includes(name) &&
-            interfaces.some((one) => one.addresses.some((own) => own.address === gateway)),
-        );
-        if (owner === undefined) continue;
+        const owner = owners.get(gateway);
+        if (owner === undefined || !service.directors.includes(owner)) continue;
         yield {
           path: ['hosts', host.name, 'interfaces', device, 'gateway'],
-          what: `the gateway ${gateway} is ${owner.name}’s own address, and ${service.directors.join(' and ')} take turns for ${service.name}`,
+          what: `the gateway ${gateway} is ${owner}’s own address, and ${service.directors.join(' and ')} take turns for ${service.name}`,
         };
       }
     },

@@ -106,26 +106,19 @@ export const WEB: readonly Rule[] = [
       for (const { hosts, port } of [...webServers, ...proxies, ...applications])
         for (const name of hosts) listening.set(name, (listening.get(name) ?? new Set()).add(port));
       for (const service of services.filter(({ protocol }) => protocol === 'tcp')) {
-        const told = new Set<string>();
-        for (const { realServers } of service.virtuals) {
-          for (const { host, port } of realServers) {
-            const ports = listening.get(host);
-            const asked = port === 0 ? service.ports : [{ first: port, last: port }];
-            if (ports === undefined || told.has(host)) continue;
-            const open = [...ports].some((one) => asked.some(({ first, last }) => first <= one && one <= last));
-            // A service of several ports may serve some of them by what isn't described.
-            if (
-              open ||
-              service.virtuals.some((row) => row.realServers.some((each) => each.host === host && ports.has(each.port)))
-            )
-              continue;
-            told.add(host);
-            yield {
-              path: realServerSays(question, service.name, host),
-              of: 'key',
-              what: `${service.name} sends to port ${portsText(asked)} of ${host}, where ${[...ports].sort((a, b) => a - b).join(' and ')} ${ports.size === 1 ? 'is' : 'are'} served`,
-            };
-          }
+        for (const [host, asked] of askedOf(service)) {
+          const ports = listening.get(host);
+          // A service of several ports may serve some of them by what isn't described.
+          if (
+            ports === undefined ||
+            [...ports].some((one) => asked.some(({ first, last }) => first <= one && one <= last))
+          )
+            continue;
+          yield {
+            path: realServerSays(question, service.name, host),
+            of: 'key',
+            what: `${service.name} sends to port ${portsText(asked)} of ${host}, where ${[...ports].sort((a, b) => a - b).join(' and ')} ${ports.size === 1 ? 'is' : 'are'} served`,
+          };
         }
       }
     },
@@ -260,6 +253,20 @@ function networkOf(text: string) {
   if (cidr !== undefined) return [cidr];
   const address = parseAddress(text);
   return address === undefined ? [] : [{ ...address, prefix: address.family === 4 ? 32 : 128 }];
+}
+
+/** The ports that a service sends to, by real server's host. */
+function askedOf({ virtuals, ports }: Service): Map<string, Service['ports']> {
+  const asked = new Map<string, Service['ports']>();
+  for (const { realServers } of virtuals) {
+    for (const { host, port } of realServers) {
+      const known = asked.get(host) ?? [];
+      asked.set(host, known);
+      if (port === 0) asked.set(host, ports);
+      else if (!known.some(({ first }) => first === port)) known.push({ first: port, last: port });
+    }
+  }
+  return asked;
 }
 
 function portsText(ranges: Service['ports']): string {
