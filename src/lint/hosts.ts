@@ -119,7 +119,9 @@ export const HOSTS: readonly Rule[] = [
     bad: host('vars: { debug: no }'),
     good: host('vars: { debug: false }'),
     *check({ said, document }) {
-      for (const at of varsIn(said)) {
+      for (const { at, value } of varsIn(said)) {
+        // How a value is written is looked up only where it matters: that goes through the whole file.
+        if (typeof value !== 'number' && !/^(yes|no|on|off)$/iu.test(String(value))) continue;
         const written = document.written(at);
         if (written === undefined) continue;
         const name = at.at(-1);
@@ -168,11 +170,13 @@ function* filesWhere(
 }
 
 /** Every value for templates: of hosts, groups and the defaults. */
-function* varsIn(said: Question['said']): Generator<Path> {
+function* varsIn(said: Question['said']): Generator<{ at: Path; value: unknown }> {
   const holders: [Path, { vars?: object } | undefined][] = [
     ...Object.entries(said.hosts ?? {}).map(([name, one]): [Path, typeof one] => [['hosts', name], one]),
     ...Object.entries(said.groups ?? {}).map(([name, one]): [Path, typeof one] => [['groups', name], one]),
     [['defaults', 'host'], said.defaults?.host],
   ];
-  for (const [path, one] of holders) for (const key of Object.keys(one?.vars ?? {})) yield [...path, 'vars', key];
+  for (const [path, one] of holders) {
+    for (const [key, value] of Object.entries(one?.vars ?? {})) yield { at: [...path, 'vars', key], value };
+  }
 }
