@@ -1,4 +1,52 @@
-import type { Cluster, RealServer, Service } from './model.ts';
+import type { Cluster, Host, RealServer, Service } from './model.ts';
+
+/** What services a host has to do with, by its name. */
+interface Parts {
+  directed: Map<string, Service[]>;
+  served: Map<string, Service[]>;
+  held: Map<string, Service[]>;
+}
+
+// Each host of thousands asks for its services: they are looked through once for all of them.
+const parts = new WeakMap<readonly Service[], Parts>();
+const named = new WeakMap<readonly Host[], Map<string, Host>>();
+
+function partsOf({ services }: Cluster): Parts {
+  const known = parts.get(services);
+  if (known !== undefined) return known;
+  const found: Parts = { directed: new Map(), served: new Map(), held: new Map() };
+  const add = (to: Map<string, Service[]>, hosts: Iterable<string>, service: Service): void => {
+    for (const host of new Set(hosts)) {
+      const own = to.get(host);
+      if (own === undefined) to.set(host, [service]);
+      else own.push(service);
+    }
+  };
+  for (const service of services) {
+    const { directors, virtuals, arp } = service;
+    add(found.directed, directors, service);
+    add(
+      found.served,
+      virtuals.flatMap((row) => row.realServers.map(({ host }) => host)),
+      service,
+    );
+    if (typeof arp === 'object') add(found.held, arp.staticNeighbourAt, service);
+  }
+  parts.set(services, found);
+  return found;
+}
+
+/** A host of a cluster by its name. Pure. */
+export function hostNamed(cluster: Cluster, name: string): Host | undefined {
+  return hostIn(cluster.hosts, name);
+}
+
+/** A host by its name, of a list that doesn't change any more. Pure. */
+export function hostIn(hosts: readonly Host[], name: string): Host | undefined {
+  const known = named.get(hosts) ?? new Map(hosts.map((host) => [host.name, host]));
+  named.set(hosts, known);
+  return known.get(name);
+}
 
 /** A service's real servers, each once, with its address in the first row that has it. Pure. */
 export function realServersOf(service: Service): RealServer[] {
@@ -15,12 +63,17 @@ export function isRealServer(service: Service, host: string): boolean {
 
 /** The services that a host is a director of. Pure. */
 export function directedBy(cluster: Cluster, host: string): Service[] {
-  return cluster.services.filter((service) => service.directors.includes(host));
+  return partsOf(cluster).directed.get(host) ?? [];
+}
+
+/** The services that a host is a real server of. Pure. */
+export function servedBy(cluster: Cluster, host: string): Service[] {
+  return partsOf(cluster).served.get(host) ?? [];
 }
 
 /** The services whose directors' MAC addresses a router holds, so that it asks nobody for the VIPs. Pure. */
 export function heldBy(cluster: Cluster, host: string): Service[] {
-  return cluster.services.filter(({ arp }) => typeof arp === 'object' && arp.staticNeighbourAt.includes(host));
+  return partsOf(cluster).held.get(host) ?? [];
 }
 
 /** Hosts that send requests to a host, and for what. */

@@ -7,6 +7,7 @@ import {
   type Node,
   parseDocument,
   visit,
+  type YAMLMap,
   type Document as YamlDocument,
 } from 'yaml';
 import type { FilePlace, Problem } from '../errors/index.ts';
@@ -140,12 +141,29 @@ function resolved(document: YamlDocument, node: unknown): Node | undefined {
   return isMap(node) || isSeq(node) || isScalar(node) ? node : undefined;
 }
 
+// Thousands of places are looked up in one map of thousands of hosts.
+const pairs = new WeakMap<YAMLMap, Map<string, YAMLMap['items'][number]>>();
+
+/** The first pair with a key. */
+function pairOf(map: YAMLMap, key: string): YAMLMap['items'][number] | undefined {
+  let known = pairs.get(map);
+  if (known === undefined) {
+    known = new Map();
+    for (const pair of map.items) {
+      const name = isScalar(pair.key) ? String(pair.key.value) : undefined;
+      if (name !== undefined && !known.has(name)) known.set(name, pair);
+    }
+    pairs.set(map, known);
+  }
+  return known.get(key);
+}
+
 function offsetOf(document: YamlDocument, path: Path, of: 'key' | 'value'): number {
   let node = resolved(document, document.contents);
   let offset = node?.range?.[0] ?? 0;
   for (const [depth, part] of path.entries()) {
     if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(part));
+      const pair = pairOf(node, String(part));
       if (!pair) return offset;
       const keyOffset = isScalar(pair.key) ? pair.key.range?.[0] : undefined;
       node = resolved(document, pair.value);

@@ -1,5 +1,4 @@
 import { dirname, relative } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { FilePlace, Problem } from '../errors/index.ts';
 import type { Path, SourceDocument } from './document.ts';
 
@@ -26,6 +25,7 @@ export function alsoAt(document: SourceDocument, { path, of, says }: Also): { pl
 
 export function makeFindings(document: SourceDocument): Findings {
   const problems: Problem[] = [];
+  const told = new Set<string>();
   return {
     problems,
     document,
@@ -38,7 +38,9 @@ export function makeFindings(document: SourceDocument): Findings {
         ...(also === undefined ? {} : { also: [alsoAt(document, also)] }),
       };
       // What stands in defaults is met again with every host and service.
-      if (!problems.some((earlier) => isDeepStrictEqual(earlier, problem))) problems.push(problem);
+      const key = JSON.stringify(problem);
+      if (!told.has(key)) problems.push(problem);
+      told.add(key);
     },
     line: (path, of = 'value') => {
       const { file, line } = document.place(path, of);

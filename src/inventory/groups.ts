@@ -74,6 +74,9 @@ function knownOf(
   return range.filter((host) => hosts.includes(host));
 }
 
+/** More hosts than that are no range that anybody means. */
+const LONGEST_RANGE = 10_000;
+
 /** `web[01-03,7]` → web01 web02 web03 web7; a name without brackets stands for itself; undefined: no range. Pure. */
 export function rangeOf(text: string): string[] | undefined {
   const match = /^([^[\]]*)\[([^[\]]*)\]([^[\]]*)$/.exec(text);
@@ -85,7 +88,7 @@ export function rangeOf(text: string): string[] | undefined {
     if (bounds === null) return undefined;
     const [, first = '', last = first] = bounds;
     const size = Number(last) - Number(first) + 1;
-    if (size < 1 || size > 10_000) return undefined;
+    if (size < 1 || size + numbers.length > LONGEST_RANGE) return undefined;
     for (let n = Number(first); n <= Number(last); n += 1) numbers.push(String(n).padStart(first.length, '0'));
   }
   return numbers.map((number) => `${before}${number}${after}`);

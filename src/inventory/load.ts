@@ -1,7 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve as resolvePath } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
-import { failure, LvsctlError, type Problem } from '../errors/index.ts';
+import { failure, LvsctlError, type Problem, placeText } from '../errors/index.ts';
 import { type Claimed, checkAcross } from './across.ts';
 import { parseSource, type SourceDocument } from './document.ts';
 import { type ReadResult, withIncludes } from './include.ts';
@@ -90,18 +89,14 @@ function load(
     if (asked) loaded.push({ cluster: resolved.cluster, document });
   }
   // What an included file has wrong is met again with every cluster that includes it.
-  const each = problems.filter(
-    (problem, index) => index === problems.findIndex((other) => isDeepStrictEqual(other, problem)),
-  );
-  refuse(each);
+  refuse([...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()]);
   return { loaded, documents, files, claims };
 }
 
 /** What only looks wrong is not told where it is wrong in itself. */
 function once({ code, place }: Problem, _index: number, all: readonly Problem[]): boolean {
-  return (
-    code !== 'INV-LEADING-ZERO' || !all.some((other) => other.code !== code && isDeepStrictEqual(other.place, place))
-  );
+  const text = placeText(place);
+  return code !== 'INV-LEADING-ZERO' || !all.some((other) => other.code !== code && placeText(other.place) === text);
 }
 
 function refuse(problems: readonly Problem[]): void {

@@ -1,4 +1,5 @@
 import { holds } from './addresses.ts';
+import { hostIn } from './derived.ts';
 import type { Findings } from './findings.ts';
 import type { Cidr, Host, Service, VrrpGroup } from './model.ts';
 
@@ -11,13 +12,15 @@ export function withNatGateways(
   services: readonly Service[],
   vrrp: readonly VrrpGroup[],
 ): Host[] {
+  const candidatesOf = new Map<string, Cidr[]>();
+  for (const service of services.filter(({ mode }) => mode === 'nat')) {
+    const gateways = gatewaysOf(service, hosts, vrrp);
+    for (const host of new Set(service.virtuals.flatMap((row) => row.realServers.map((real) => real.host))))
+      candidatesOf.set(host, [...(candidatesOf.get(host) ?? []), ...gateways]);
+  }
   return hosts.map((host) => {
-    const nat = services.filter(
-      ({ mode, virtuals }) =>
-        mode === 'nat' && virtuals.some((row) => row.realServers.some((real) => real.host === host.name)),
-    );
-    if (nat.length === 0) return host;
-    const candidates = nat.flatMap((service) => gatewaysOf(service, hosts, vrrp));
+    const candidates = candidatesOf.get(host.name);
+    if (candidates === undefined) return host;
     return withGateway(withGateway(host, 4, candidates), 6, candidates);
   });
 }
@@ -27,7 +30,7 @@ export function checkNatGateways(hosts: readonly Host[], services: readonly Serv
   for (const service of services.filter(({ mode }) => mode === 'nat')) {
     for (const { family, realServers } of service.virtuals) {
       for (const real of realServers) {
-        const host = hosts.find(({ name }) => name === real.host);
+        const host = hostIn(hosts, real.host);
         if (host === undefined || !host.managed || hasWay(host, family)) continue;
         findings.add(
           ['services', service.name, 'real_servers', host.name],
@@ -68,7 +71,7 @@ function withGateway(host: Host, family: 4 | 6, candidates: readonly Cidr[]): Ho
 function gatewaysOf(service: Service, hosts: readonly Host[], vrrp: readonly VrrpGroup[]): Cidr[] {
   const group = vrrp.find(({ name }) => name === service.vrrp?.group);
   if (group !== undefined) return group.instances.flatMap(({ addresses }) => addresses);
-  return hosts
-    .filter(({ name }) => service.directors.includes(name))
+  return service.directors
+    .flatMap((name) => hostIn(hosts, name) ?? [])
     .flatMap((host) => host.interfaces.flatMap(({ addresses }) => addresses));
 }

@@ -1,4 +1,5 @@
 import { parseAddress } from './addresses.ts';
+import { hostIn } from './derived.ts';
 import type { Path } from './document.ts';
 import { seconds } from './duration.ts';
 import type { Findings } from './findings.ts';
@@ -409,8 +410,8 @@ function addressOf(
   hosts: readonly Host[],
   findings: Findings,
 ): string | undefined {
-  const host = hosts.find((one) => one.name === name);
-  const director = hosts.find((one) => one.name === service.directors[0]);
+  const host = hostIn(hosts, name);
+  const director = hostIn(hosts, service.directors[0] ?? '');
   // What is said is of one family; where a service has the other too, the obvious address of that one is taken.
   const given = said.address === undefined ? undefined : anAddress(said.address, [...path, 'address'], findings);
   if (said.address !== undefined && given === undefined) return undefined;

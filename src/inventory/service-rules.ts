@@ -1,4 +1,5 @@
 import { bits, holds, notAHost, parseAddress } from './addresses.ts';
+import { hostIn } from './derived.ts';
 import type { Path } from './document.ts';
 import type { Findings } from './findings.ts';
 import type { Host, Service } from './model.ts';
@@ -38,7 +39,7 @@ export function checkRealServers(
   hosts: readonly Host[],
   findings: Findings,
 ): void {
-  const own = hosts.filter(({ name }) => directors.includes(name));
+  const own = directors.flatMap((name) => hostIn(hosts, name) ?? []);
   for (const { host, path, said } of real) {
     const address = said.address === undefined ? undefined : parseAddress(said.address);
     if (address === undefined) continue;

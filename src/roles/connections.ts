@@ -1,5 +1,5 @@
 import { failure } from '../errors/index.ts';
-import { isRealServer } from '../inventory/derived.ts';
+import { directedBy, servedBy } from '../inventory/derived.ts';
 import type { Cidr, Cluster, Host, Interface, Link } from '../inventory/model.ts';
 import type { Profile } from '../platform/facts.ts';
 import type { ConnectionResource } from '../resources/resource.ts';
@@ -78,10 +78,11 @@ export function connectionResources(question: Question, part: Part): Desired[] {
  * Whether no part of the cluster reaches others by this host's interfaces. It may have been a real server until now: to
  * give it another gateway before its director has dropped it would lose the replies.
  */
-function isIdle({ services, proxies, applications }: Cluster, { name, forwarding }: Host): boolean {
+function isIdle(cluster: Cluster, { name, forwarding }: Host): boolean {
+  const { proxies, applications } = cluster;
   return !(
     forwarding ||
-    services.some((service) => service.directors.includes(name) || isRealServer(service, name)) ||
+    directedBy(cluster, name).length + servedBy(cluster, name).length > 0 ||
     [...proxies, ...applications].some(({ hosts }) => hosts.includes(name)) ||
     proxies.some(({ upstream }) => upstream.servers.some(({ host }) => host === name))
   );

@@ -1,5 +1,5 @@
 import { failure } from '../errors/index.ts';
-import { directedBy, isRealServer } from '../inventory/derived.ts';
+import { directedBy, hostNamed, servedBy } from '../inventory/derived.ts';
 import type { Check, Cluster, Host, PortRange, RealServer, Service, VrrpInstance } from '../inventory/model.ts';
 import type { FirewallFacts } from '../platform/facts.ts';
 import { bootParts, type FirewallPlace, type FirewallResource } from '../resources/firewall.ts';
@@ -50,9 +50,7 @@ function accepts(cluster: Cluster, host: Host): AcceptRule[] {
     ...directedBy(cluster, host.name).map(({ protocol, ports }): AcceptRule => ({ rule: 'accept', protocol, ports })),
     ...cluster.vrrp.flatMap(({ instances }) => instances.flatMap((instance) => vrrp(instance, host))),
     ...synchronisation(cluster, host),
-    ...cluster.services
-      .filter((service) => isRealServer(service, host.name))
-      .flatMap((service) => asRealServer(cluster, host, service)),
+    ...servedBy(cluster, host.name).flatMap((service) => asRealServer(cluster, host, service)),
     ...hosted([...cluster.webServers, ...cluster.proxies]).map(({ port }) => tcp(port)),
     ...hosted(cluster.applications).map(({ port }) => tcp(port, proxiesOf(cluster, host, port))),
     ...cluster.firewall.trusted.map(
@@ -142,9 +140,9 @@ function proxiesOf(cluster: Cluster, host: Host, port: number): string[] {
   return addressesOf(cluster, asking);
 }
 
-function addressesOf({ hosts }: Cluster, names: readonly string[]): string[] {
-  return hosts
-    .filter(({ name }) => names.includes(name))
+function addressesOf(cluster: Cluster, names: readonly string[]): string[] {
+  return [...new Set(names)]
+    .flatMap((name) => hostNamed(cluster, name) ?? [])
     .flatMap(({ interfaces }) => interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address)));
 }
 

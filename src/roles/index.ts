@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
+import { hostNamed } from '../inventory/derived.ts';
 import type { Area, Cluster, Host } from '../inventory/model.ts';
 import type { Facts } from '../platform/facts.ts';
 import { FAMILIES } from '../platform/families.ts';
@@ -52,7 +53,7 @@ export function desire(
   peers: ReadonlyMap<string, Facts> = new Map(),
   template: Renderer = rendererOf(cluster),
 ): Desired[] {
-  const described = cluster.hosts.find(({ name }) => name === hostName);
+  const described = hostNamed(cluster, hostName);
   if (described === undefined) throw new Error(`${hostName} is no host of ${cluster.name}`);
   checkPlatform(described, facts);
   const host = onPlatform(described, facts.platform);

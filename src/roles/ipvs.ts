@@ -1,3 +1,4 @@
+import { directedBy } from '../inventory/derived.ts';
 import type { Cluster, RealServer, Service, VirtualService } from '../inventory/model.ts';
 import type { MarkRule } from '../resources/firewall-rules.ts';
 import {
@@ -19,8 +20,7 @@ export type IpvsRule = Extract<IpvsResource, { state: 'present' }>;
  * keepalived alone can do; else ipvsadm. Never both: each would take the other's rules for drift. Pure.
  */
 export function tableOwner(cluster: Cluster, host: string): 'ipvsadm' | 'keepalived' {
-  const services = cluster.services.filter(({ directors }) => directors.includes(host));
-  return services.some(
+  return directedBy(cluster, host).some(
     ({ vrrp, healthCheck, sorryServer, quorum, hysteresis }) =>
       vrrp !== undefined ||
       healthCheck !== undefined ||

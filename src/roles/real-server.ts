@@ -1,4 +1,4 @@
-import { isRealServer } from '../inventory/derived.ts';
+import { servedBy } from '../inventory/derived.ts';
 import type { Host, Service } from '../inventory/model.ts';
 import { wantedRules } from '../resources/arptables.ts';
 import { bootUnit } from './boot-unit.ts';
@@ -14,9 +14,7 @@ import { interfaceSysctl, isAsymmetric } from './ways.ts';
  */
 export function realServer(question: Question): Part {
   const { cluster, host } = question;
-  const services = cluster.services.filter(
-    (service) => (service.mode === 'dr' || service.mode === 'tun') && isRealServer(service, host.name),
-  );
+  const services = servedBy(cluster, host.name).filter(({ mode }) => mode === 'dr' || mode === 'tun');
   const vips = new Map(services.flatMap((service) => service.vips.map((vip) => [vip.address, vip])));
   const bySysctl = services.some((service) => service.arp === 'sysctl' && hasIPv4(service));
   const { packages, rules } = byArptables(

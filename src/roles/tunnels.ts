@@ -1,3 +1,4 @@
+import { servedBy } from '../inventory/derived.ts';
 import type { Cluster, Host, Interface, Service, Tunnel } from '../inventory/model.ts';
 import type { FirewallRule } from '../resources/firewall.ts';
 import type { TunnelResource } from '../resources/resource.ts';
@@ -20,7 +21,7 @@ interface Way {
  */
 export function tunnels(question: Question): Part {
   const { cluster, host } = question;
-  const services = cluster.services.filter(({ mode }) => mode === 'tun');
+  const services = servedBy(cluster, host.name).filter(({ mode }) => mode === 'tun');
   const ways = services.flatMap((service) => waysTo(service, host.name));
   if (ways.length === 0) return NOTHING;
   const ends = unique(ways.flatMap(endsOf));

@@ -1,5 +1,5 @@
 import { holds } from '../inventory/addresses.ts';
-import { realServersOf } from '../inventory/derived.ts';
+import { hostNamed, realServersOf } from '../inventory/derived.ts';
 import type { Cluster, Host, Interface, Service } from '../inventory/model.ts';
 import type { Part } from './desired.ts';
 
@@ -34,7 +34,7 @@ export function vipInterface(
 export function facingInterface(cluster: Cluster, host: Host, service: Service): Interface | undefined {
   const segments = new Set(
     realServersOf(service).flatMap((real) =>
-      (cluster.hosts.find(({ name }) => name === real.host)?.interfaces ?? [])
+      (hostNamed(cluster, real.host)?.interfaces ?? [])
         .filter((one) => one.addresses.some(({ address }) => address === real.address))
         .map(({ segment }) => segment),
     ),
