@@ -181,6 +181,35 @@ export function makeProgram(): Command {
     .enablePositionalOptions();
 
   program
+    .command('init')
+    .description('write a first inventory: by flags, by a short dialogue, or as a copy of an example')
+    .option('--from <example>', 'copy an inventory that comes with lvsctl, e.g. nat-two-nic')
+    .option('--name <name>', 'the cluster’s name')
+    .option('--mode <mode>', 'dr, nat, tun or fullnat')
+    .option('--vip <address>', 'the virtual IP')
+    .option('--port <port>', 'port of the service')
+    .addOption(
+      new Option('--director <host>', 'NAME=ADDRESS/PREFIX[,GATEWAY]; a second one makes a pair').argParser(collect),
+    )
+    .addOption(
+      new Option('--real-server <host>', 'NAME=ADDRESS/PREFIX[,GATEWAY], as often as needed').argParser(collect),
+    )
+    .option('--interface <name>', 'the hosts’ interface')
+    .addOption(
+      new Option('--inside <host>', 'nat: NAME=ADDRESS/PREFIX of a director on the real servers’ side').argParser(
+        collect,
+      ),
+    )
+    .option('--inside-interface <name>', 'nat: the interface on the real servers’ side')
+    .option('--inside-vip <address>', 'nat with a pair: ADDRESS/PREFIX of the real servers’ gateway, which floats')
+    .option('--check <path>', 'a page that tells whether a real server is well; a connection when left out')
+    .option('--out <file>', 'where it is written; never over a file', 'lvs.yaml')
+    .addOption(json())
+    .action(async (options) =>
+      act(options, async (output) => (await import('./init.ts')).initCommand(options, output)),
+    );
+
+  program
     .command('validate')
     .description('check the inventory; touches no host')
     .option('--resolved', 'print everything that follows from it, and where each value comes from')

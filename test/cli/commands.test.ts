@@ -49,6 +49,7 @@ describe('lvsctl', () => {
     'explain',
     'rules',
     'schema',
+    'init',
     'import',
     'lint',
     'plan',
