@@ -18,7 +18,9 @@ export function problemText(problem: Problem, paint: Paint, source: Source = () 
   if (place.kind !== 'file' || place.line === undefined) {
     const says = severity === 'error' ? '' : `${coloured(`${severity}:`)} `;
     const head = shown === '' ? coloured(code) : `${paint.strong(printable(shown))}: ${says}${coloured(code)}`;
-    return [head, ...indented(what), ...nextLines(next, paint)].join('\n');
+    // What a host's own programs said stays as they said it.
+    const said = place.kind === 'host' ? verbatim(what) : indented(what);
+    return [head, ...said, ...nextLines(next, paint)].join('\n');
   }
   const others = also.flatMap((other) => [
     `  ${paint.strong(printable(placeText(near(other.place))))}: ${printable(other.says)}`,
@@ -37,6 +39,13 @@ export function problemText(problem: Problem, paint: Paint, source: Source = () 
 export function problemLine({ place, code, what, severity = 'error' }: Problem, paint: Paint): string {
   const shown = placeText(near(place));
   return `${shown === '' ? '' : `${paint.strong(printable(shown))}: `}${paint.changed(`${severity}:`)} ${code}: ${printable(what)}`;
+}
+
+function verbatim(text: string): string[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => `  ${printable(line)}`);
 }
 
 function indented(text: string): string[] {

@@ -52,7 +52,8 @@ clusterStory({
   edit: (text) => text.replace('arp: sysctl', 'arp: arptables'),
   traffic: onlyDirector,
   twins: [
-    { without: 'the rule that drops requests', host: 'rs1', take: 'arptables -F INPUT' },
+    // The rule that asks in its own name answers in it too: without the other one alone nobody is misled.
+    { without: 'both rules', host: 'rs1', take: 'arptables -F' },
     { without: 'the rule that asks in its own name', host: 'rs1', take: 'arptables -F OUTPUT' },
   ],
   destroy: true,
