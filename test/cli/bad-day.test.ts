@@ -51,7 +51,7 @@ describe('a wrong command line', () => {
     const text = await lvsctl(args);
     expect(text).toMatchObject({ code: 1, out: '' });
     expect(text.err).toContain('CLI-USAGE');
-    expect(text.err).toContain(what);
+    expect(text.err.replace(/\s+/g, ' ')).toContain(what);
     const [command = '', ...rest] = args;
     const json = await lvsctl([command, '--json', ...rest]);
     expect(json).toMatchObject({ code: 1, err: '' });
