@@ -270,7 +270,15 @@ function arrive(net: Net, given: State, device: string): Ended[] {
   const via = route.via === undefined ? {} : { via: route.via };
   return leave(
     net,
-    doing({ ...translated, ttl: translated.ttl - 1, omens: [...translated.omens, ...told] }, { act: 'routed', ...via }),
+    doing(
+      {
+        ...translated,
+        ttl: translated.ttl - 1,
+        omens: [...translated.omens, ...told],
+        seen: [...translated.seen, seenAs(host, state.packet.src, state.packet.dst)],
+      },
+      { act: 'routed', ...via },
+    ),
     route.device,
     route.via ?? dst,
     translated === state || conntracked(host),

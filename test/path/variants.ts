@@ -107,6 +107,7 @@ const VARIANTS: [string, string, Change][] = [
     'redirects',
     on('lvs', both(conf('all', { send_redirects: 1 }), conf('ens33', { send_redirects: 1 }))),
   ],
+  ['nat-one-arm', 'stateful firewall at the router', on('route', forward('known'))],
   ['nat-one-arm', 'redirects from all alone', on('lvs', conf('all', { send_redirects: 1 }))],
   [
     'nat-one-arm',
