@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { rangeOf } from '../../src/inventory/groups.ts';
 import { suggest, suggestion } from '../../src/inventory/suggest.ts';
-import { readSpoilt } from './spoilt.ts';
 import { folder, inventory, problemsIn, problemsOf } from './files.ts';
+import { readSpoilt } from './spoilt.ts';
 
 // Ten thousand of them: spoilt.all.test.ts.
 describe('a spoilt inventory is valid all the same, or told with its places', () => {

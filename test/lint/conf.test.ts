@@ -48,7 +48,7 @@ describe('each rule about keepalived.conf', () => {
       writeFileSync(file, rule.good.replaceAll(/interface eth\d/gu, 'interface lo'));
       let said = '';
       try {
-        execFileSync('keepalived', ['-t', '-f', file], { encoding: 'utf8', stdio: 'pipe' });
+        execFileSync('/usr/sbin/keepalived', ['-t', '-f', file], { encoding: 'utf8', stdio: 'pipe' });
       } catch (error) {
         said = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
       }
@@ -79,7 +79,7 @@ describe('what keepalived says of an example is what the rule says', () => {
     writeFileSync(file, rule?.bad ?? '');
     let said = '';
     try {
-      execFileSync('keepalived', ['-t', '-f', file], { encoding: 'utf8', stdio: 'pipe' });
+      execFileSync('/usr/sbin/keepalived', ['-t', '-f', file], { encoding: 'utf8', stdio: 'pipe' });
     } catch (error) {
       said = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
     }
