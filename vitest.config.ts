@@ -10,7 +10,7 @@ export default defineConfig({
     exclude: all ? [] : ['test/**/*.all.test.ts'],
     // Two cores: the lab's machines need them too.
     maxWorkers: 2,
-    testTimeout: 60_000,
+    testTimeout: 240_000,
     hookTimeout: 600_000,
   },
 });
