@@ -248,12 +248,15 @@ export function isStalled({ at, seconds, result }: Sample, stalls: readonly Stal
 }
 
 /**
- * Notes when machines of the lab stand still: what is lost then says nothing of what they do. One that lost its power has
- * noted nothing.
+ * Notes when machines of the lab stand still: what is lost then says nothing of what they do. One without power notes
+ * nothing, and one that lost it has noted nothing.
  */
 export async function watchStalls(lab: Lab, hosts: readonly string[]): Promise<Running<Stall[]>> {
   const running = await Promise.all(
-    hosts.map(async (host) => ({ host, ticks: await start(lab, host, ['perl', '-e', STALLS], 'watches') })),
+    hosts.map(async (host) => {
+      const none = { stop: async () => '' };
+      return { host, ticks: await start(lab, host, ['perl', '-e', STALLS], 'watches').catch(() => none) };
+    }),
   );
   return {
     stop: async () => {
