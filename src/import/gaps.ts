@@ -17,7 +17,7 @@ export function makeGaps(): Gaps {
     add: (place, what, why) => {
       // One file can be several hosts'.
       if (problems.some((one) => one.what === what && isDeepStrictEqual(one.place, place))) return;
-      problems.push({ code: 'IMPORT-NOT-EXPRESSED', place, what, next: why });
+      problems.push({ code: 'IMPORT-NOT-EXPRESSED', severity: 'warning', place, what, next: why });
     },
   };
 }

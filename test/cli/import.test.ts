@@ -18,7 +18,7 @@ describe('lvsctl import', () => {
     const out = join(folder, 'new.yaml');
     const run = await lvsctl(['import', `lvs1=${samples}pair.conf`, `lvs2=${samples}pair.conf`, '--out', out]);
     expect(run.code).toBe(3);
-    expect(run.err).toMatch(/pair\.conf:33:5: IMPORT-NOT-EXPRESSED\n {2}“smtp_alert” of vrrp_instance WWW/u);
+    expect(run.err).toMatch(/pair\.conf:33:5: warning: IMPORT-NOT-EXPRESSED\n {2}“smtp_alert” of vrrp_instance WWW/u);
     expect(readFileSync(out, 'utf8')).toMatch(/^# - .*pair\.conf:33:5 “smtp_alert”/mu);
     expect((await lvsctl(['validate', '-i', out])).code).toBe(0);
   });
