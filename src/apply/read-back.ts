@@ -85,12 +85,12 @@ export async function readBack(
 }
 
 /**
- * Packages stay installed when a host takes its changes back, and so does what they brought: files that weren't there, and
- * services that don't run.
+ * Packages stay installed when a host takes its changes back, and so does what they brought: files that weren't there and
+ * aren't lvsctl's, and services that don't run.
  */
-function isBrought({ kind, before }: PlannedChange, state: unknown): boolean {
+function isBrought({ kind, before, after }: PlannedChange, state: unknown): boolean {
   if (kind === 'package') return true;
-  if (kind === 'file') return isRecord(before) && before.type === 'absent';
+  if (kind === 'file') return isRecord(before) && before.type === 'absent' && !holds(after ?? null, state ?? null);
   return kind === 'service' && isRecord(state) && state.running === false;
 }
 

@@ -143,3 +143,19 @@ test('what was installed stays when the rest goes back, and is told as that', as
   expect(reverted?.what).toContain('but for what was installed: package tool, file /etc/tool.conf');
   expect(listing()).toEqual({ ...before, '/etc/tool.conf': 'packaged\n' });
 });
+
+test('a file of lvsctl’s own that did not go is none that was installed', async () => {
+  stub('dpkg-query', '[ ! -e "$LVSCTL_ROOT/etc/tool.conf" ] || echo "tool installed 1.0"');
+  stub('apt-get', 'echo packaged >"$LVSCTL_ROOT/etc/tool.conf"');
+  stub('rm', 'case "$*" in *etc/motd*) exit 0 ;; esac; exec /bin/rm "$@"');
+  rmSync(join(root, 'run/systemd'), { recursive: true });
+  put('/proc/uptime', '100.0 100.0\n');
+  put('/etc/taken', 'a file, and no folder\n');
+  const content = 'ours\n';
+  const files = { '/etc/motd': { content }, '/etc/taken/by': { content } };
+  const result = await apply({ hosts: { here: { packages: ['tool'], files } } });
+  expect(result.hosts[0]).toMatchObject({ status: 'partial' });
+  const reverted = result.hosts[0]?.problems.find(({ code }) => code.startsWith('APPLY-REVERTED'));
+  expect(reverted?.code).toBe('APPLY-REVERTED-OTHERWISE');
+  expect(reverted?.what).toContain('is not as it was in file /etc/motd');
+});
