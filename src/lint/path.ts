@@ -39,11 +39,7 @@ export const PATH: readonly Rule[] = [
     source: 'ipvsadm(8), --masquerading',
     bad: asked('addresses: [10.0.0.9/24], gateway: 10.0.0.1', NAT, 'mode: nat, vip: 192.0.2.10'),
     good: asked('addresses: [192.0.2.9/24]', NAT, 'mode: nat, vip: 192.0.2.10'),
-    *check(question) {
-      yield* where(question, atGateway, ({ fault }) =>
-        ['other-source', 'other-host', 'redirected'].includes(fault.reason),
-      );
-    },
+    check: where(atGateway, ({ fault }) => ['other-source', 'other-host', 'redirected'].includes(fault.reason)),
   },
   {
     code: 'LVS-PATH-002',
@@ -54,13 +50,10 @@ export const PATH: readonly Rule[] = [
     source: 'Linux Documentation/networking/ip-sysctl.rst, ip_forward; net/ipv4/fib_frontend.c, fib_validate_source',
     bad: asked(FAR, `${ROUTER('forwarding: true, ')}\n${DR(', gateway: 192.0.2.10')}`, 'mode: dr, vip: 192.0.2.100'),
     good: asked(FAR, `${ROUTER('forwarding: true, ')}\n${DR(', gateway: 192.0.2.1')}`, 'mode: dr, vip: 192.0.2.100'),
-    *check(question) {
-      yield* where(
-        question,
-        atGateway,
-        ({ fault }) => fault.leg === 'reply' && ['no-forwarding', 'martian-source', 'loop'].includes(fault.reason),
-      );
-    },
+    check: where(
+      atGateway,
+      ({ fault }) => fault.leg === 'reply' && ['no-forwarding', 'martian-source', 'loop'].includes(fault.reason),
+    ),
   },
   {
     code: 'LVS-PATH-003',
@@ -71,13 +64,10 @@ export const PATH: readonly Rule[] = [
     source: 'ip-route(8)',
     bad: asked(FAR, `${ROUTER('forwarding: true, ')}\n${DR('')}`, 'mode: dr, vip: 192.0.2.100'),
     good: asked(FAR, `${ROUTER('forwarding: true, ')}\n${DR(', gateway: 192.0.2.1')}`, 'mode: dr, vip: 192.0.2.100'),
-    *check(question) {
-      yield* where(
-        question,
-        atGateway,
-        ({ fault }) => fault.leg === 'reply' && ['no-route', 'no-arp-answer', 'kept-local'].includes(fault.reason),
-      );
-    },
+    check: where(
+      atGateway,
+      ({ fault }) => fault.leg === 'reply' && ['no-route', 'no-arp-answer', 'kept-local'].includes(fault.reason),
+    ),
   },
   {
     code: 'LVS-PATH-004',
@@ -88,16 +78,13 @@ export const PATH: readonly Rule[] = [
     source: 'ip-route(8); Linux Documentation/networking/ip-sysctl.rst, ip_forward',
     bad: asked(FAR, `${ROUTER('')}\n${DR(', gateway: 192.0.2.1')}`, 'mode: dr, vip: 192.0.2.100'),
     good: asked(FAR, `${ROUTER('forwarding: true, ')}\n${DR(', gateway: 192.0.2.1')}`, 'mode: dr, vip: 192.0.2.100'),
-    *check(question) {
-      yield* where(
-        question,
-        ({ fault }) => ['hosts', fault.host],
-        ({ fault }) =>
-          fault.leg === 'request' &&
-          !fault.given &&
-          ['no-route', 'no-arp-answer', 'no-forwarding', 'loop', 'other-host'].includes(fault.reason),
-      );
-    },
+    check: where(
+      atHost,
+      ({ fault }) =>
+        fault.leg === 'request' &&
+        !fault.given &&
+        ['no-route', 'no-arp-answer', 'no-forwarding', 'loop', 'other-host'].includes(fault.reason),
+    ),
   },
   {
     code: 'LVS-PATH-005',
@@ -113,16 +100,13 @@ export const PATH: readonly Rule[] = [
       TUN(', gateway: 192.0.2.1', ''),
       'mode: tun, vip: 192.0.2.100',
     ),
-    *check(question) {
-      yield* where(
-        question,
-        ({ fault }) => ['hosts', fault.host],
-        ({ fault }) =>
-          fault.leg === 'request' &&
-          fault.given &&
-          ['no-route', 'no-arp-answer', 'no-forwarding', 'behind-router', 'loop'].includes(fault.reason),
-      );
-    },
+    check: where(
+      atHost,
+      ({ fault }) =>
+        fault.leg === 'request' &&
+        fault.given &&
+        ['no-route', 'no-arp-answer', 'no-forwarding', 'behind-router', 'loop'].includes(fault.reason),
+    ),
   },
   {
     code: 'LVS-PATH-006',
@@ -137,17 +121,7 @@ export const PATH: readonly Rule[] = [
       TUN(', gateway: 192.0.2.1', 'platform: rhel, sysctls: { net.ipv4.conf.other.rp_filter: 2 }, '),
       'mode: tun, vip: 192.0.2.100',
     ),
-    *check(question) {
-      yield* where(
-        question,
-        ({ fault }) => [
-          'hosts',
-          fault.host,
-          ...(isInterface(question, fault) ? ['interfaces', fault.device ?? ''] : []),
-        ],
-        ({ fault }) => fault.reason === 'rp-filter',
-      );
-    },
+    check: where(atInterface, ({ fault }) => fault.reason === 'rp-filter'),
   },
   {
     code: 'LVS-PATH-007',
@@ -166,17 +140,7 @@ export const PATH: readonly Rule[] = [
       NAT.replace('[10.0.0.1/24]', '[10.0.0.1/24], mtu: 1400').replace('[10.0.0.11/24]', '[10.0.0.11/24], mtu: 1400'),
       'mode: nat, vip: 192.0.2.10',
     ),
-    *check(question) {
-      yield* where(
-        question,
-        ({ fault }) => [
-          'hosts',
-          fault.host,
-          ...(isInterface(question, fault) ? ['interfaces', fault.device ?? ''] : []),
-        ],
-        ({ fault }) => fault.reason === 'mtu',
-      );
-    },
+    check: where(atInterface, ({ fault }) => fault.reason === 'mtu'),
   },
   {
     code: 'LVS-PATH-008',
@@ -195,13 +159,10 @@ export const PATH: readonly Rule[] = [
       `${ROUTER('forwarding: true, ')}\n${DR(', gateway: 192.0.2.1')}`,
       'mode: dr, vip: 192.0.2.100',
     ),
-    *check(question) {
-      yield* where(
-        question,
-        ({ service }) => ['services', service.name],
-        ({ fault }) => ['several-answers', 'announced', 'past-the-director'].includes(fault.reason),
-      );
-    },
+    check: where(
+      ({ service }) => ['services', service.name],
+      ({ fault }) => ['several-answers', 'announced', 'past-the-director'].includes(fault.reason),
+    ),
   },
 ];
 
@@ -229,8 +190,12 @@ function attempt(cluster: Cluster): PathFinding[] {
   }
 }
 
-/** The first finding of a kind at each place: what a service meets, others of the same hosts meet too. */
-function* where(
+/** A check: the first finding of a kind at each place. What a service meets, others of the same hosts meet too. */
+function where(at: (finding: PathFinding, question: Question) => Path, wanted: (finding: PathFinding) => boolean) {
+  return (question: Question): Generator<Found> => foundAt(question, at, wanted);
+}
+
+function* foundAt(
   question: Question,
   at: (finding: PathFinding, question: Question) => Path,
   wanted: (finding: PathFinding) => boolean,
@@ -263,6 +228,14 @@ function atGateway({ real, service, fault }: PathFinding, question: Question): P
   return host === undefined ? realServerSays(question, service.name, name) : ['hosts', name];
 }
 
-function isInterface({ cluster }: Question, { host, device }: PathFinding['fault']): boolean {
-  return cluster.hosts.some(({ name, interfaces }) => name === host && interfaces.some((one) => one.name === device));
+function atHost({ fault }: PathFinding): Path {
+  return ['hosts', fault.host];
+}
+
+/** The interface that a packet ends at; where the inventory doesn't name it, its host. */
+function atInterface({ fault: { host, device } }: PathFinding, { cluster }: Question): Path {
+  const named = cluster.hosts.some(
+    ({ name, interfaces }) => name === host && interfaces.some((one) => one.name === device),
+  );
+  return ['hosts', host, ...(named && device !== undefined ? ['interfaces', device] : [])];
 }

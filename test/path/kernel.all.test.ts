@@ -1,9 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startLab, type TestLab } from '../lab/harness.ts';
-import { host, nic } from '../lab/hosts.ts';
+import { describe, expect, it } from 'vitest';
+import { kernelBox } from './box.ts';
 import { plainCases } from './cases.ts';
-import { compare, table } from './compare.ts';
-import { type Case, live, PREPARE } from './kernel.ts';
+import { table } from './compare.ts';
+import type { Case } from './kernel.ts';
 import { randomCases } from './mutations.ts';
 import { variantCases } from './variants.ts';
 
@@ -13,14 +12,7 @@ import { variantCases } from './variants.ts';
  */
 
 const MINUTES = 60_000;
-let test: TestLab;
-
-beforeAll(async () => {
-  test = await startLab([host('box', [nic('eth0', 'wire', ['10.255.255.2/24'])])]);
-  await test.on('box', PREPARE);
-}, 15 * MINUTES);
-
-afterAll(() => test?.down(), 2 * MINUTES);
+const judged = kernelBox();
 
 describe('the model and the kernel', () => {
   it.each<[string, number, () => Case[]]>([
@@ -30,8 +22,7 @@ describe('the model and the kernel', () => {
   ])('agree: %s', { timeout: 60 * MINUTES }, async (name, least, make) => {
     const cases = make();
     expect(cases.length).toBeGreaterThanOrEqual(least);
-    const met = await live(test.lab, 'box', cases);
-    const rows = cases.map((one, at) => compare(one, met[at] ?? { connections: [], said: [] }));
+    const rows = await judged(cases);
     const equal = rows.filter((row) => row.equal);
     const chance = rows.filter((row) => row.chance);
     console.log(

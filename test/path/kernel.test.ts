@@ -1,9 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startLab, type TestLab } from '../lab/harness.ts';
-import { host, nic } from '../lab/hosts.ts';
+import { describe, expect, it } from 'vitest';
+import { kernelBox } from './box.ts';
 import { plainCases } from './cases.ts';
-import { compare, table } from './compare.ts';
-import { type Case, live, PREPARE } from './kernel.ts';
+import { table } from './compare.ts';
+import type { Case } from './kernel.ts';
 import { variantCases } from './variants.ts';
 
 /** A sample of kernel.all.test.ts: the model and a real kernel agree on each frame. */
@@ -21,14 +20,7 @@ const SAMPLE = [
 ];
 
 const MINUTES = 60_000;
-let test: TestLab;
-
-beforeAll(async () => {
-  test = await startLab([host('box', [nic('eth0', 'wire', ['10.255.255.2/24'])])]);
-  await test.on('box', PREPARE);
-}, 15 * MINUTES);
-
-afterAll(() => test?.down(), 2 * MINUTES);
+const judged = kernelBox();
 
 describe('the model of a packet’s way', () => {
   it('says what a kernel does', { timeout: 10 * MINUTES }, async () => {
@@ -37,8 +29,7 @@ describe('the model of a packet’s way', () => {
       (one): one is Case => one !== undefined,
     );
     expect(cases).toHaveLength(SAMPLE.length);
-    const met = await live(test.lab, 'box', cases);
-    const rows = cases.map((one, at) => compare(one, met[at] ?? { connections: [], said: [] }));
+    const rows = await judged(cases);
     const wrong = rows.filter(({ equal }) => !equal).flatMap(({ name, differs }) => [name, ...differs]);
     expect(wrong, table(rows)).toEqual([]);
     expect(rows.every(({ traced }) => traced > 0)).toBe(true);

@@ -1,3 +1,4 @@
+import type { Tunnel } from '../../src/inventory/model.ts';
 import type { NetHost } from '../../src/path/net.ts';
 import { caseOf, inventory, requestsOf } from './cases.ts';
 import { both, type Change, cidr, conf, device, gateway, give, noRoutes, on, set, take } from './change.ts';
@@ -28,6 +29,13 @@ const table =
     ...host,
     ipvs: change(host.ipvs),
   });
+const wrapped = (tunnel: Tunnel) =>
+  table((rows) =>
+    rows.map((row) => ({
+      ...row,
+      destinations: row.destinations.map((one) => ({ ...one, method: 'tunnel' as const, tunnel })),
+    })),
+  );
 const ports = (port: number) =>
   table((rows) => rows.map((row) => ({ ...row, destinations: row.destinations.map((one) => ({ ...one, port })) })));
 const weights = (weight: number, address?: string) =>
@@ -302,40 +310,8 @@ const VARIANTS: [string, string, Change][] = [
   ['tun', 'router doesn’t forward', on('route', set({ 'net.ipv4.ip_forward': 0 }))],
   ['tun', 'director without gateway', on('director', noRoutes)],
   ['tun', 'real server without gateway', on('rs1', noRoutes)],
-  [
-    'tun',
-    'wrapped as GRE',
-    on(
-      'director',
-      table((rows) =>
-        rows.map((row) => ({
-          ...row,
-          destinations: row.destinations.map((one) => ({
-            ...one,
-            method: 'tunnel' as const,
-            tunnel: { type: 'gre' as const, checksum: 'none' as const },
-          })),
-        })),
-      ),
-    ),
-  ],
-  [
-    'tun',
-    'wrapped as GUE',
-    on(
-      'director',
-      table((rows) =>
-        rows.map((row) => ({
-          ...row,
-          destinations: row.destinations.map((one) => ({
-            ...one,
-            method: 'tunnel' as const,
-            tunnel: { type: 'gue' as const, port: 6080, checksum: 'none' as const },
-          })),
-        })),
-      ),
-    ),
-  ],
+  ['tun', 'wrapped as GRE', on('director', wrapped({ type: 'gre', checksum: 'none' }))],
+  ['tun', 'wrapped as GUE', on('director', wrapped({ type: 'gue', port: 6080, checksum: 'none' }))],
   [
     'minimal-dr',
     'director is a real server too',
