@@ -404,6 +404,8 @@ lease_drop() {
 }
 
 main_hold() {
+  # An owner that is gone in the middle of an answer must not end this before it has given the host up.
+  trap '' PIPE
   begin
   frame hello "$engine"
   IFS=' ' read -r word id seconds count <&3 || exit 0

@@ -4,7 +4,7 @@ import { hostNamed } from '../inventory/derived.ts';
 import type { Area, Cluster, Host } from '../inventory/model.ts';
 import type { Facts } from '../platform/facts.ts';
 import { FAMILIES } from '../platform/families.ts';
-import { makeRenderer, type Renderer } from '../templates/render.ts';
+import { makeOverrideRenderer, makeRenderer, type Renderer } from '../templates/render.ts';
 import { apache } from './apache.ts';
 import { application } from './application.ts';
 import { connectionResources } from './connections.ts';
@@ -83,9 +83,13 @@ const renderers = new WeakMap<Cluster, Renderer>();
 
 /** One renderer a cluster: its templates are read once for all hosts. */
 function rendererOf(cluster: Cluster): Renderer {
-  const known = renderers.get(cluster) ?? makeRenderer(join(dirname(cluster.file), 'templates'));
+  const known = renderers.get(cluster) ?? makeRenderer(overridesOf(cluster));
   renderers.set(cluster, known);
   return known;
+}
+
+function overridesOf(cluster: Cluster): string {
+  return join(dirname(cluster.file), 'templates');
 }
 
 /**
@@ -96,9 +100,17 @@ function rendererOf(cluster: Cluster): Renderer {
 export function rehearse(cluster: Cluster): void {
   const problems = new Map<string, Problem>();
   const peers = new Map(cluster.hosts.map((host) => [host.name, madeUpFacts(host)]));
+  const template = makeOverrideRenderer(overridesOf(cluster));
   for (const host of cluster.hosts.filter(({ managed }) => managed)) {
+    const facts = madeUpFacts(host);
     try {
-      desire(cluster, host.name, madeUpFacts(host), peers);
+      try {
+        desire(cluster, host.name, facts, peers, template);
+      } catch (error) {
+        if (!(error instanceof LvsctlError)) throw error;
+        // Two that want the same file may want the same text, which that renderer doesn't know.
+        desire(cluster, host.name, facts, peers);
+      }
     } catch (error) {
       if (!(error instanceof LvsctlError)) throw error;
       for (const problem of error.problems)

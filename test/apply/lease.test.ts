@@ -1,9 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { applyPlan } from '../../src/apply/apply.ts';
 import { breakLease, lookAtLease, takeLease } from '../../src/apply/lease.ts';
 import type { Problem } from '../../src/errors/index.ts';
 import { execute } from '../../src/host/client.ts';
-import { SOURCE } from '../../src/host/program.ts';
+import { PROGRAMS, SOURCE } from '../../src/host/program.ts';
 import { ENDED, NOT_HELD } from '../../src/host/transaction.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { file, makeSandbox, type Sandbox } from './sandbox.ts';
@@ -102,6 +105,22 @@ test('a session whose run lost the host does none of its operations', async () =
     { status: 'not-run' },
   ]);
   if ('release' in other) await other.release();
+});
+
+test('a host whose owner is gone in the middle of an answer is free', async () => {
+  box = makeSandbox(['a']);
+  const env = { ...process.env, LVSCTL_ROOT: join(box.folder, 'a') };
+  const hold = spawn('sh', ['-c', PROGRAMS.hold, 'lvsctl', 'hold'], { env, stdio: ['pipe', 'pipe', 'ignore'] });
+  const taken = new Promise<void>((resolve) => {
+    hold.stdout.on('data', (chunk: Buffer) => chunk.includes('lease taken') && resolve());
+  });
+  hold.stdin.write(`lvsctl-engine\n${'0'.repeat(32)}\nlease aa 30 1\nme@here\n`);
+  await taken;
+  expect(box.read('a', '/run/lvsctl/lease')).toMatch(/^aa\n/);
+  hold.stdout.destroy();
+  hold.stdin.end('beat 30 0\n');
+  await once(hold, 'exit');
+  expect(box.read('a', '/run/lvsctl/lease')).toBeNull();
 });
 
 test('the program says what the errors look for', () => {

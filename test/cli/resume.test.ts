@@ -79,6 +79,11 @@ function describeHosts(content: string): void {
 
 const run = (...args: string[]) => lvsctl([...args, '-i', 'lvs.yaml'], { cwd: folder });
 
+/** Processes that this one started. */
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(/\s+/).filter(Boolean).map(Number);
+}
+
 interface PlanLine {
   event: string;
   plan: { steps: { id: string; host: string }[] };
@@ -134,6 +139,20 @@ describe('a rollout that is cut short', () => {
     expect(await run('plan', '--detailed-exitcode')).toMatchObject({ code: 0 });
     const ends = await run('history', 'b', '--json');
     expect(ends.out).toMatch(/"state":"confirmed".*"state":"reverted"/s);
+  });
+
+  test('cut off from a host: it takes back what it did there over a new connection, and leaves it free', async () => {
+    describeHosts('new\n');
+    const child = await halfway('--yes', '-i', 'lvs.yaml');
+    const server = Number(readFileSync(join((sshds.get('b') as Sshd).dir, 'pid'), 'utf8'));
+    for (const session of childrenOf(server)) process.kill(session, 'SIGKILL');
+    rmSync(join(folder, 'hold'));
+    await once(child, 'exit');
+    expect(child.exitCode).toBe(1);
+    expect([on('b', '/etc/motd'), on('b', '/var/lib/lvsctl/tx/id')]).toEqual(['theirs\n', null]);
+    expect(on('b', '/run/lvsctl/lease')).toBeNull();
+    expect(await run('apply', '--yes')).toMatchObject({ code: 0 });
+    expect(HOSTS.map((host) => on(host, '/etc/motd'))).toEqual(['new\n', 'new\n', 'new\n']);
   });
 
   test('a saved plan that was cut short is not run again: a new one goes on', async () => {

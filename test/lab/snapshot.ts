@@ -97,9 +97,9 @@ const VOLATILE: Partial<Record<Section, RegExp>> = {
       'user\\.|debug\\.',
     ].join('|')})`,
   ),
-  // Sessions, what time starts, and targets that boot alone reaches.
+  // Sessions, what time starts, and targets that nothing stops once they are reached.
   units:
-    /^(session-|user@|user-|systemd-tmpfiles-clean|run-|systemd-hostnamed|systemd-timedated|NetworkManager-dispatcher|packagekit|network-online\.target|network-pre\.target|nss-lookup\.target)/,
+    /^(session-|user@|user-|systemd-tmpfiles-clean|run-|systemd-hostnamed|systemd-timedated|NetworkManager-dispatcher|packagekit|network-online\.target|network-pre\.target|nss-lookup\.target|time-set\.target|time-sync\.target)/,
   files: /^(\/root\/\.ssh|\/root\/\.cache|\/etc\/resolv\.conf|\/etc\/machine-id|\/root\/\.rpmdb)/,
   // Multicast and link-local routes come and go with interfaces, in an order of their own.
   routes: /^v6 (multicast|anycast) /,

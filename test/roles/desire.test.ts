@@ -114,6 +114,15 @@ describe('what cannot be', () => {
     expect(codes(() => rehearse(merged))[0]).toContain(expected);
   });
 
+  test('a file that the inventory has as lvsctl writes it is no conflict', () => {
+    const path = '/etc/sysctl.d/99-zz-lvsctl.conf';
+    const { content } = fileOf(desire(cluster(inventory()), 'r', facts()), path);
+    const wish = (text: string) =>
+      cluster(inventory().replace('r: { ', `r: { files: { ${path}: { content: ${JSON.stringify(text)} } }, `));
+    expect(codes(() => rehearse(wish(content)))).toEqual([]);
+    expect(codes(() => rehearse(wish(`${content}#`)))[0]).toContain('ROLE-CONFLICT');
+  });
+
   test('one wish said twice is no conflict', () => {
     expect(
       codes(() =>

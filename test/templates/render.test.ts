@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { LvsctlError, placeText } from '../../src/errors/index.ts';
-import { makeRenderer, renderText } from '../../src/templates/render.ts';
+import { makeOverrideRenderer, makeRenderer, renderText } from '../../src/templates/render.ts';
 import { packageRoot } from '../../src/templates/root.ts';
 
 const variables = { host: { name: 'rs1' }, port: 80, none: null, servers: ['a', 'b'] };
