@@ -66,6 +66,11 @@ describe('an operator’s own template', () => {
     writeFileSync(own, '# mine\n{{ modules | first }}\n');
     expect(render()).toBe('# mine\nip_vs\n');
   });
+  test('alone is rendered by whoever looks for mistakes in templates', () => {
+    const overriding = makeOverrideRenderer(folder);
+    expect(overriding('modules-load/lvsctl.conf', { modules: ['ip_vs'] })).toBe('# mine\nip_vs\n');
+    expect(overriding('sysctl/99-zz-lvsctl.conf', {})).toBe('# sysctl/99-zz-lvsctl.conf\n');
+  });
   test('has its errors told with file, line and column', () => {
     writeFileSync(own, '# mine\n\n  {{ moduls }}\n');
     expect(problemOf(render)).toContain(`${own}:3:6 TPL-UNKNOWN-VARIABLE the template names “moduls”`);
