@@ -86,6 +86,11 @@ facts_network() {
   network_seen=1
   frame addresses
   ip -j addr show 2>&1
+  facts_profiles
+}
+
+# NetworkManager's profiles, and the keyfiles of those that are active.
+facts_profiles() {
   command -v nmcli >/dev/null || return 0
   profiles=$(nmcli -t -e no -f DEVICE,TYPE,UUID,NAME,FILENAME connection show 2>&1) || return 0
   frame networkmanager
@@ -111,7 +116,7 @@ facts_network() {
 }
 `;
 
-/** The two modes. `@OBSERVE_CASES@`, `@OBSERVE_CALLS@` and `@OP_CASES@` are joined in from the registry of kinds. */
+/** The modes. `@OBSERVE_CASES@`, `@OBSERVE_CALLS@` and `@OP_CASES@` are joined in from the registry of kinds. */
 export const CORE_MAIN = sh`
 @ASKED@
 
@@ -345,6 +350,7 @@ case \${1-} in
   guard) main_guard ;;
   settle) main_settle ;;
   hold) main_hold ;;
+  look) main_look ;;
   *) echo "lvsctl host program $engine: called with an unknown mode" >&2; exit 64 ;;
 esac
 `;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { kinds } from '../resources/index.ts';
 import { CORE_FACTS, CORE_HEAD, CORE_MAIN } from './core.ts';
 import { CORE_HISTORY, CORE_HISTORY_FACTS } from './history.ts';
+import { CORE_LOOK } from './look.ts';
 import { CORE_LEASE, CORE_TRANSACTION } from './transaction.ts';
 
 /** Changes whenever the meaning of a request or an answer changes. */
@@ -45,25 +46,35 @@ export const SOURCE = [
   CORE_FACTS,
   CORE_HISTORY_FACTS,
   ...list.map((kind) => kind.shell),
+  CORE_LOOK,
   ...[CORE_HISTORY, CORE_TRANSACTION, CORE_LEASE, CORE_MAIN].map((part) =>
     part.replace(/@[A-Z_]+@/g, (name) => PARTS[name] ?? ''),
   ),
 ].join('');
 
 /** What the program is started for. */
-export type HostMode = 'observe' | 'apply' | 'hold';
+export type HostMode = 'observe' | 'apply' | 'hold' | 'look';
 
 /** What a text is started as: that of `apply` stays on the host for its guard, and for the next boot. */
 const ENTRIES: Readonly<Record<HostMode, readonly string[]>> = {
   observe: ['observe'],
   apply: ['apply', 'guard', 'settle'],
   hold: ['hold'],
+  look: ['look'],
 };
 
 /** For each mode the functions that it comes to, and no others: what isn't called needn't travel. */
-const BODIES = { observe: bodyOf('observe'), apply: bodyOf('apply'), hold: bodyOf('hold') };
+const BODIES = {
+  observe: bodyOf('observe'),
+  apply: bodyOf('apply'),
+  hold: bodyOf('hold'),
+  look: bodyOf('look'),
+};
 
-/** Identifies the program by its content: a saved plan holds operations that only this one is known to understand. */
+/**
+ * Identifies the program by its content: a saved plan holds operations that only this one is known to understand. What
+ * only looks has no part in that.
+ */
 export const ENGINE_VERSION = `${PROTOCOL}-${createHash('sha256').update(BODIES.observe).update(BODIES.apply).update(BODIES.hold).digest('hex').slice(0, 12)}`;
 
 /** The program as it is sent, the argument of `sh -c`. Fixed: nothing about a host or a cluster is ever joined in. */
@@ -71,6 +82,7 @@ export const PROGRAMS: Readonly<Record<HostMode, string>> = {
   observe: `engine=${ENGINE_VERSION}\n${BODIES.observe}`,
   apply: `engine=${ENGINE_VERSION}\n${BODIES.apply}`,
   hold: `engine=${ENGINE_VERSION}\n${BODIES.hold}`,
+  look: `engine=${ENGINE_VERSION}\n${BODIES.look}`,
 };
 
 /** The source's statements and those functions that `main_<mode>` calls, itself or through others. */

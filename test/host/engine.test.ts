@@ -66,14 +66,14 @@ function file(path: string, content: string): FileResource {
   return { kind: 'file', path, state: 'present', content, owner: me, group, mode: '0644' };
 }
 
-test.each(['observe', 'apply'] as const)('to %s, only what is called travels', (mode) => {
+test.each(['observe', 'apply', 'look'] as const)('to %s, only what is called travels', (mode) => {
   const functions = (text: string) => [...text.matchAll(/^(\w+)\(\) \{/gm)].map(([, name = '']) => name);
   const here = functions(PROGRAMS[mode]);
   const called = functions(SOURCE).filter((name) =>
     new RegExp(`(^|[^\\w-])${name}\\b(?!\\()`, 'm').test(PROGRAMS[mode]),
   );
   expect(here.toSorted()).toEqual([...new Set(called)].toSorted());
-  const prefix = mode === 'observe' ? 'op_' : 'observe_';
+  const prefix = mode === 'apply' ? 'observe_' : 'op_';
   expect(here.filter((name) => name.startsWith(prefix))).toEqual([]);
 });
 
