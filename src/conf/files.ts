@@ -42,7 +42,7 @@ function whyNot(error: unknown): string {
  */
 export function includeFiles(pattern: string, from: string): Included {
   const full = isAbsolute(pattern) ? pattern : join(dirname(from), pattern);
-  const wild = /[*?[{]/.test(full);
+  const wild = isPattern(full);
   const paths = wild ? globbed(full) : [full];
   const files: { file: string; text: string }[] = [];
   for (const file of paths) {
@@ -56,11 +56,29 @@ export function includeFiles(pattern: string, from: string): Included {
   return { files };
 }
 
+/** Whether a name holds what glob(7) takes for a pattern. */
+export function isPattern(path: string): boolean {
+  return /[*?[{]/.test(path);
+}
+
+/** Whether a path fits a pattern, part by part. Pure. */
+export function fitsPattern(pattern: string, path: string): boolean {
+  const [parts, names] = [pattern.split('/'), path.split('/')];
+  return (
+    parts.length === names.length &&
+    parts.every((part, at) => {
+      const name = names[at] ?? '';
+      if (!isPattern(part)) return part === name;
+      return expression(part).test(name) && (part.startsWith('.') || !name.startsWith('.'));
+    })
+  );
+}
+
 /** Files that fit a pattern of csh's kind (glob(7) with braces), sorted. */
 function globbed(pattern: string): string[] {
   let found = [isAbsolute(pattern) ? '/' : '.'];
   for (const part of pattern.split('/').filter((each) => each !== '')) {
-    const fits = /[*?[{]/.test(part) ? expression(part) : undefined;
+    const fits = isPattern(part) ? expression(part) : undefined;
     found = found.flatMap((folder) => {
       if (fits === undefined) return [join(folder, part)];
       return namesIn(folder)

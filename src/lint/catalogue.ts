@@ -1,16 +1,18 @@
 import { CONF_RULES } from './conf/index.ts';
 import { RULES } from './index.ts';
+import { LIVE_RULES } from './live/index.ts';
 import { LOADING_FILE } from './loading-file.ts';
 import { LOADING_HOSTS } from './loading-hosts.ts';
 import { LOADING_SERVICES } from './loading-services.ts';
 import type { Entry } from './rule.ts';
 import { SILENCERS } from './silencer-rules.ts';
 
-/** Everything that can be said of an inventory (the rules, and the errors of loading one) and of a keepalived.conf. */
+/** Everything that can be said of an inventory (the rules, and the errors of loading one) of a keepalived.conf and of running hosts. */
 export const CATALOGUE: readonly Entry[] = [
   ...RULES.map(({ check: _check, ...entry }) => entry),
   ...Object.values(SILENCERS),
   ...CONF_RULES.map(({ check: _check, ...entry }) => entry),
+  ...LIVE_RULES.map(({ check: _check, ...entry }) => entry),
   ...[...LOADING_FILE, ...LOADING_HOSTS, ...LOADING_SERVICES].sort((a, b) => (a.code < b.code ? -1 : 1)),
 ];
 

@@ -3,7 +3,8 @@ import type { Entry } from '../lint/rule.ts';
 /** docs/rules.md: every code with what it means; made of the catalogue, never written by hand. Pure. */
 export function rulesPage(entries: readonly Entry[]): string {
   const conf = entries.filter(aboutConf);
-  const rules = entries.filter((entry) => entry.code.startsWith('LVS-') && !aboutConf(entry));
+  const live = entries.filter(aboutHosts);
+  const rules = entries.filter((entry) => entry.code.startsWith('LVS-') && !aboutConf(entry) && !aboutHosts(entry));
   const errors = entries.filter(({ code }) => !code.startsWith('LVS-'));
   return [
     '# Rules',
@@ -26,12 +27,21 @@ export function rulesPage(entries: readonly Entry[]): string {
     'What [`lvsctl lint`](commands/lint.md) finds in the files of hosts that lvsctl doesn’t manage.',
     ...conf.flatMap(section),
     '',
+    '## Running hosts',
+    'What [`lvsctl audit`](commands/audit.md) finds on hosts, besides what stands above of their keepalived.conf.',
+    ...live.flatMap(section),
+    '',
   ].join('\n');
 }
 
 /** A rule about bare files of keepalived. */
 function aboutConf({ code }: { code: string }): boolean {
   return /^LVS-CONF-/.test(code);
+}
+
+/** A rule about hosts as they are. */
+function aboutHosts({ code }: { code: string }): boolean {
+  return /^LVS-LIVE-/.test(code);
 }
 
 function section({ code, severity, title, why, remedy, source }: Entry): string[] {

@@ -21,11 +21,14 @@ export function explainText(entry: Entry, paint: Paint): string {
     ...prose('Why', why),
     ...prose('What to do', remedy),
     ...(source === undefined ? [] : prose('Source', source)),
-    ...(bad === undefined
-      ? []
-      : example(`${/^LVS-CONF-/.test(code) ? 'A keepalived.conf' : 'An inventory'} with it`, bad)),
+    ...(bad === undefined ? [] : example(`${exampleOf(code)} with it`, bad)),
     ...(good === undefined ? [] : example('The same without it', good)),
   ].join('\n');
+}
+
+function exampleOf(code: string): string {
+  if (code.startsWith('LVS-CONF-')) return 'A keepalived.conf';
+  return code.startsWith('LVS-LIVE-') ? 'What a host answers' : 'An inventory';
 }
 
 /** All rules as a table of 80 columns: code, severity, title. Pure. */
