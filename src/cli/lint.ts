@@ -28,20 +28,16 @@ export async function lintCommand(files: readonly string[], options: LintOptions
     output.print(findingsText(options.format, found, []));
   } else {
     output.findings(found, 'whole');
-    output.print(
-      summary(
-        found.map(({ severity }) => severity),
-        files,
-      ),
-    );
+    output.print(`${files.join(', ')}: ${countsText(found.map(({ severity }) => severity))}.`);
   }
   return found.some(({ severity }) => severity === 'error') ? EXIT.findings : EXIT.done;
 }
 
-function summary(severities: readonly string[], files: readonly string[]): string {
+/** How many of each, in words. */
+export function countsText(severities: readonly string[]): string {
   const counts = (['error', 'warning', 'info'] as const).flatMap((one) => {
     const n = severities.filter((each) => each === one).length;
     return n === 0 ? [] : [`${n} ${one}${n === 1 ? '' : 's'}`];
   });
-  return `${files.join(', ')}: ${counts.join(', ') || 'nothing found'}.`;
+  return counts.join(', ') || 'nothing found';
 }

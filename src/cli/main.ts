@@ -244,6 +244,18 @@ export function makeProgram(): Command {
       act(options, async (output) => (await import('./lint.ts')).lintCommand(files, options, output)),
     );
 
+  withReach(program.command('audit'))
+    .description('say what is wrong or fragile on running hosts: directors, pairs, real servers; needs no inventory')
+    .argument('<host...>', 'as ssh names them: lvs1, root@lvs1, lvs1:2222; with --lab machines of the lab')
+    .option('--sudo', 'read as root by sudo')
+    .addOption(strict())
+    .addOption(format())
+    .action(async (hosts: string[], options) =>
+      act(options, async (output, signal) =>
+        (await import('./audit.ts')).auditCommand(hosts, withInventory(options), output, signal),
+      ),
+    );
+
   program
     .command('explain')
     .description('say what a code means: what is wrong, why, what to write instead, with an example')

@@ -18,8 +18,11 @@ export interface Output {
   /** A result for a machine; nothing without `--json`. */
   emit(event: string, data: object): void;
   problems(problems: readonly Problem[]): void;
-  /** What the rules found: whole, or a line each where something else is the matter. */
-  findings(findings: readonly Problem[], how: 'whole' | 'short'): void;
+  /**
+   * What the rules found: whole, or a line each where something else is the matter.
+   * @param texts the lines of files that aren't here
+   */
+  findings(findings: readonly Problem[], how: 'whole' | 'short', texts?: Source): void;
 }
 
 /** Makes the output for this process's streams. */
@@ -31,10 +34,10 @@ export function makeOutput(json: boolean): Output {
   const source = readLines();
   const live = process.stderr.isTTY === true && process.stdout.isTTY === true && process.env.TERM !== 'dumb';
   let before = false;
-  const show = (problem: Problem): void => {
+  const show = (problem: Problem, texts: Source = source): void => {
     // What has several lines of a file in it is easier to tell apart with a line between.
     const tall = problem.place.kind === 'file' && problem.place.line !== undefined;
-    err(`${before && tall ? '\n' : ''}${problemText(problem, errorPaint, source)}`);
+    err(`${before && tall ? '\n' : ''}${problemText(problem, errorPaint, texts)}`);
     before ||= tall;
   };
   return {
@@ -59,10 +62,10 @@ export function makeOutput(json: boolean): Output {
         else show(problem);
       }
     },
-    findings: (findings, how) => {
+    findings: (findings, how, texts) => {
       for (const finding of findings) {
         if (json) out(JSON.stringify({ v: 1, event: 'finding', ...finding }));
-        else if (how === 'whole') show(finding);
+        else if (how === 'whole') show(finding, texts);
         else err(problemLine(finding, errorPaint));
       }
     },

@@ -27,8 +27,8 @@ export function explainText(entry: Entry, paint: Paint): string {
 }
 
 function exampleOf(code: string): string {
-  if (code.startsWith('LVS-CONF-')) return 'A keepalived.conf';
-  return code.startsWith('LVS-LIVE-') ? 'What a host answers' : 'An inventory';
+  if (/^LVS-CONF-/.test(code)) return 'A keepalived.conf';
+  return /^LVS-LIVE-/.test(code) ? 'What a host answers' : 'An inventory';
 }
 
 /** All rules as a table of 80 columns: code, severity, title. Pure. */

@@ -7,7 +7,8 @@ export function parseJumps(value: string): Target[] | undefined {
   return valid.length === hops.length ? valid : undefined;
 }
 
-function parseJump(hop: string): Target | undefined {
+/** One of them; undefined where it is none. */
+export function parseJump(hop: string): Target | undefined {
   const match = hop.match(/^(?:ssh:\/\/)?(?:([^@]+)@)?(?:\[([^\]]+)\]|([^:@[\]]+))(?::(\d+))?\/?$/);
   const address = match?.[2] ?? match?.[3];
   const port = Number(match?.[4] ?? 22);
