@@ -190,7 +190,7 @@ function problemOf(document: SourceDocument, error: ErrorObject, choice: ErrorOb
       const quote = typeof error.data === 'number' && wants(error).includes('text') ? ' Put the value in quotes.' : '';
       return value(
         'INV-WRONG-TYPE',
-        `${last === name ? '' : 'each of '}“${name}” must be ${wants(error)}; this is ${kindOf(error.data)}`,
+        `${last === name ? '' : 'each of '}“${name}” must be ${wants(error)}; this is ${about.startsWith('A secret') ? nameless(error.data) : kindOf(error.data)}`,
         typeHint(error.data, wants(error)) ?? `${about}${quote}`.trim(),
       );
     }
@@ -290,6 +290,11 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
   object: 'a map',
   array: 'a list',
 };
+
+/** What was written in the place of a secret is told without its words. */
+function nameless(data: unknown): string {
+  return typeof data === 'string' ? 'a text' : typeof data === 'number' ? 'a number' : kindOf(data);
+}
 
 function kindOf(data: unknown): string {
   if (data === null || data === undefined) return 'empty';

@@ -23,12 +23,20 @@ export function excerpt(
   if (text === undefined || text.trim() === '' || place.line === undefined) return [];
   const number = String(place.line).padStart(INDENT);
   const start = Math.min(Math.max((place.column ?? 1) - 1, 0), text.length);
-  const { before, marked, after } = around(text, start, WIDTH - INDENT - 3);
+  const { before, marked, after } = around(veiled(text), start, WIDTH - INDENT - 3);
   const marker = `${' '.repeat(columns(before))}${'^'.repeat(Math.max(columns(marked), 1))}`;
   return [
     `${paint.faint(`${number} |`)} ${before}${marked}${after}`.trimEnd(),
     `${paint.faint(`${' '.repeat(INDENT)} |`)} ${paint.removed(marker)}`,
   ];
+}
+
+const SECRET =
+  /((?:\b|_)(?:pass|password|passwd|passphrase|secret|token|psk|private[-_]?key)["']?(?:\s*[:=]\s*|\s+))("[^"]*"|'[^']*'|\[[^\]]*\]|[^\s,{}[\]#][^\s,}\]]*)/giu;
+
+/** A line without what stands where passwords do: reports end in the logs of others. Columns stay. Pure. */
+function veiled(text: string): string {
+  return text.replace(SECRET, (_, key: string, value: string) => key + '•'.repeat(value.length));
 }
 
 /** What stands at an index of a line (a word, a quoted text, a whole list or map), and what around it has room. */

@@ -209,7 +209,7 @@ describe('one mistake, one problem', () => {
     [
       'a literal password',
       pair('auth_pass: "1111"'),
-      'INV-WRONG-TYPE “auth_pass” must be a map; this is the text “1111” → A secret: from an environment variable, a file or a command, never a literal.',
+      'INV-WRONG-TYPE “auth_pass” must be a map; this is a text → A secret: from an environment variable, a file or a command, never a literal.',
     ],
     [
       'a script that is not there',

@@ -81,7 +81,7 @@ test.each([
 test.each([
   ['{}', 'INV-BAD-VALUE “auth_pass” must not be empty → A secret: from an environment variable'],
   ['{ env: A, file: b }', '9:5 INV-SECRET a secret comes from one of env, file and command; here are several'],
-  ['1111', 'INV-WRONG-TYPE “auth_pass” must be a map; this is 1111 → A secret: from an environment variable'],
+  ['1111', 'INV-WRONG-TYPE “auth_pass” must be a map; this is a number → A secret: from an environment variable'],
   ['{ evn: A }', 'INV-UNKNOWN-KEY “evn” is not a key of vrrp.edge.auth_pass → Did you mean “env”?'],
 ])('auth_pass: %s', (auth, expected) => {
   const problems = problemsIn(pair(auth));

@@ -8,6 +8,17 @@ import { problemText } from '../../src/report/problem-text.ts';
 const plain = makePaint(false);
 const at = (text: string, column: number) => excerpt([text], { line: 1, column }, plain);
 
+test.each<[string, string]>([
+  ['    auth_pass: hunter22', '    auth_pass: ••••••••'],
+  ["a: { password: 'x, y', b: 1 }", 'a: { password: ••••••, b: 1 }'],
+  ['        auth_pass vTq7dK2z', '        auth_pass ••••••••'],
+  ['auth_pass: { env: LVS_PASS }', 'auth_pass: { env: LVS_PASS }'],
+  ['wpa-psk=abc def', 'wpa-psk=••• def'],
+  ['compass: north', 'compass: north'],
+])('what stands where passwords do isn’t shown: %s', (text, shown) => {
+  expect(at(text, 1)[0]).toBe(`   1 | ${shown}`);
+});
+
 describe('the marker stands beneath what is meant', () => {
   test.each<[string, number, string, string]>([
     ['a word', 8, 'port:  http', '          ^^^^'],
