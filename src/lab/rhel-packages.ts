@@ -353,11 +353,18 @@ const JAVA: Rpm = {
   ],
 };
 
+/** What compiles JSP pages. */
+const ECJ: Rpm = {
+  name: 'ecj',
+  version: 'libeclipse-jdt-core-java',
+  moves: [['usr/share/java/eclipse-jdt-core.jar', '/usr/share/java/ecj/ecj.jar']],
+};
+
 const TOMCAT: Rpm = {
   name: 'tomcat',
   // Version 10.1 in the place of Rocky's 9.0: Debian packages no other server.
   version: 'tomcat10',
-  requires: ['java-17-openjdk-headless'],
+  requires: ['java-17-openjdk-headless', 'ecj'],
   user: { name: 'tomcat', uid: 53, home: '/usr/share/tomcat' },
   moves: [
     ['usr/share/tomcat10/bin/*.sh', '/usr/share/tomcat/bin/'],
@@ -378,6 +385,7 @@ const TOMCAT: Rpm = {
     { path: '/var/log/tomcat', mode: 0o770, owner: 'tomcat:root' },
   ],
   links: [
+    ['/usr/share/java/tomcat/ecj.jar', '../ecj/ecj.jar'],
     ['/usr/share/tomcat/conf', '/etc/tomcat'],
     ['/usr/share/tomcat/lib', '/usr/share/java/tomcat'],
     ['/usr/share/tomcat/logs', '/var/log/tomcat'],
@@ -568,6 +576,7 @@ export const RPMS: readonly Rpm[] = [
   NGINX,
   HTTPD,
   JAVA,
+  ECJ,
   TOMCAT,
   CHRONY,
   FIREWALLD,
@@ -598,6 +607,7 @@ export const TAKEN_ALONE: readonly string[] = [
   'tomcat10',
   'tomcat10-common',
   'libtomcat10-java',
+  'libeclipse-jdt-core-java',
 ];
 
 /**
