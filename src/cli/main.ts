@@ -289,6 +289,23 @@ export function makeProgram(): Command {
       act(options, async (output) => (await import('./path.ts')).pathCommand(withInventory(options), output)),
     );
 
+  program
+    .command('graph')
+    .description("draw the cluster, and a client's ways through it; touches no host")
+    .option('--to <target>', 'draw the ways to this service, host or address; to the first service when left out')
+    .option('--from <host>', 'the client; the first that is described when left out')
+    .option('--no-ways', 'draw no ways')
+    .addOption(
+      new Option('--format <form>', "the drawing's form; by the file's name when left out").choices(['mermaid', 'svg']),
+    )
+    .option('--out <file>', 'write the drawing there; never over a file')
+    .addOption(inventory())
+    .addOption(cluster())
+    .addOption(json())
+    .action(async (options) =>
+      act(options, async (output) => (await import('./graph.ts')).graphCommand(withInventory(options), output)),
+    );
+
   draining(withHosts(program.command('plan')))
     .description('show what would change, host by host; changes nothing')
     .option('--out <file>', 'save the plan, for lvsctl apply <file>')

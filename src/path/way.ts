@@ -10,6 +10,17 @@ export interface Header {
   outer?: { src: string; dst: string; tunnel: Tunnel };
 }
 
+/** `20.20.20.20:80`, `[2001:db8::100]:80`. Pure. */
+export function socketText(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** `40.40.40.10:40000 → 20.20.20.20:80`, with the outer addresses before it where it is wrapped. Pure. */
+export function headerText({ src, sport, dst, dport, outer }: Header): string {
+  const inner = `${socketText(src, sport)} → ${socketText(dst, dport)}`;
+  return outer === undefined ? inner : `[${outer.src} → ${outer.dst}] ${inner}`;
+}
+
 /** What a host does with a packet. */
 export type Act =
   | { act: 'sent' }

@@ -1,6 +1,6 @@
 import type { JudgedWay, Path } from '../path/ask.ts';
 import { omenText } from '../path/judge.ts';
-import type { Act, Header, Hop } from '../path/way.ts';
+import { type Act, type Hop, headerText, socketText } from '../path/way.ts';
 import { type Paint, printable } from './paint.ts';
 
 const WIDTH = 80;
@@ -8,7 +8,7 @@ const WIDTH = 80;
 /** All ways to one address: the first in full, others like it in a line, and in full again where they differ. Pure. */
 export function pathText({ from, protocol, address, port, service, ways }: Path, paint: Paint): string {
   const what = service === undefined ? '' : `service ${service}, `;
-  const head = paint.strong(printable(`${from} → ${what}${socket(address, port)}/${protocol}`));
+  const head = paint.strong(printable(`${from} → ${what}${socketText(address, port)}/${protocol}`));
   const shown = new Map<string, string>();
   const parts = ways.map((one, index) => {
     const name = nameOf(one, index, ways.length);
@@ -91,15 +91,6 @@ function actText(act: Act): string {
     case 'delivered':
       return 'delivers';
   }
-}
-
-function headerText({ src, sport, dst, dport, outer }: Header): string {
-  const inner = `${socket(src, sport)} → ${socket(dst, dport)}`;
-  return outer === undefined ? inner : `[${outer.src} → ${outer.dst}] ${inner}`;
-}
-
-function socket(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** Words in lines of at most 80 columns; a single longer word stays whole. */

@@ -52,6 +52,7 @@ describe('lvsctl', () => {
     'init',
     'import',
     'lint',
+    'graph',
     'plan',
     'apply',
     'destroy',
