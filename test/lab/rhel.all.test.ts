@@ -35,9 +35,15 @@ describe('the look-alike', { timeout: LIMIT }, () => {
     );
     expect(await test.on('a', 'firewall-cmd --get-active-zones')).toMatch(/^public\n {2}interfaces: ens3$/m);
     expect((await test.lab.run('b', ['ping', '-q', '-c', '1', '-W', '2', '10.7.0.1'])).code).toBe(0);
-    // A rejected connection, not one that nobody listens for.
-    const refused = await test.lab.run('b', ['timeout', '2', 'bash', '-c', '</dev/tcp/10.7.0.1/81']);
-    expect(refused.stderr).toContain('No route to host');
+    // Somebody listens, and who comes from outside is refused.
+    await test.on('a', 'systemd-run -q --unit=page python3 -m http.server 81');
+    await expect
+      .poll(() => test.lab.run('a', ['curl', '-s', 'http://10.7.0.1:81/']), { timeout: 30_000 })
+      .toMatchObject({ code: 0 });
+    expect((await test.lab.run('b', ['curl', '-s', '--max-time', '5', 'http://10.7.0.1:81/'])).code).toBe(7);
+    await test.on('a', 'firewall-cmd -q --add-port=81/tcp');
+    expect((await test.lab.run('b', ['curl', '-s', '--max-time', '5', 'http://10.7.0.1:81/'])).code).toBe(0);
+    await test.on('a', 'firewall-cmd -q --remove-port=81/tcp; systemctl stop page');
   });
 
   it('installs packages that start nothing, and removes them without a trace', async () => {
