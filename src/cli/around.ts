@@ -51,6 +51,8 @@ export async function readAround(
         }
       },
     });
+    // What the lab reaches its machines by is none of their own.
+    if (aimed !== undefined) for (const { links } of read.seen) links.delete(aimed.management);
     return { ...read, targets: named };
   } finally {
     await phase.end();
@@ -58,10 +60,10 @@ export async function readAround(
   }
 }
 
-async function lab(options: AroundOptions): Promise<{ cluster: Cluster; lab: Lab }> {
-  return aimAtLab(
-    loadOne(options.inventory, options.cluster === undefined ? {} : { cluster: options.cluster }).cluster,
-  );
+async function lab(options: AroundOptions): Promise<{ cluster: Cluster; lab: Lab; management: string }> {
+  const { MANAGEMENT } = await import('../lab/layout.ts');
+  const { cluster } = loadOne(options.inventory, options.cluster === undefined ? {} : { cluster: options.cluster });
+  return { ...(await aimAtLab(cluster)), management: MANAGEMENT };
 }
 
 function machine(name: string, cluster: Cluster): Target {

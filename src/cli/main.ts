@@ -222,15 +222,21 @@ export function makeProgram(): Command {
       act(options, async (output) => (await import('./validate.ts')).validateCommand(withInventory(options), output)),
     );
 
-  program
-    .command('import')
-    .description('describe running hosts: keepalived.conf, ipvsadm -Sn and others as an inventory')
-    .argument('<file...>', 'files, NAME=FILE where several hosts have some, or folders')
+  withReach(program.command('import'))
+    .description('describe running hosts, or their keepalived.conf, ipvsadm -Sn and others, as an inventory')
+    .argument('[file...]', 'files, NAME=FILE where several hosts have some, or folders')
+    .addOption(
+      new Option('--host <host>', 'read this host, as ssh names it; as often as needed').argParser(
+        (value: string, previous: string[] | undefined) => [...(previous ?? []), value],
+      ),
+    )
+    .option('--sudo', 'read hosts as root by sudo')
     .option('--out <file>', 'write the inventory there; never over a file')
     .addOption(new Option('--name <name>', 'the cluster’s name').default('imported'))
-    .addOption(json())
     .action(async (files: string[], options) =>
-      act(options, async (output) => (await import('./import.ts')).importCommand(files, options, output)),
+      act(options, async (output, signal) =>
+        (await import('./import.ts')).importCommand(files, withInventory(options), output, signal),
+      ),
     );
 
   program

@@ -5,6 +5,12 @@ import type { Composing } from './compose.ts';
 import type { ComposedVrrp } from './compose-vrrp.ts';
 import { addressOf, numberOf } from './ranges.ts';
 
+/** Words above a host. */
+const GUESSED =
+  'the files tell no address of it: this one, and maybe the interface, is invented. Correct it, then let lvsctl manage the host';
+const NOT_OWNED = 'described as it is; lvsctl owns nothing here until you say so';
+const OWNED = 'lvsctl owns no more here than the files tell; take more in by and by';
+
 export function composeHosts(
   composing: Composing,
   vrrp: ComposedVrrp,
@@ -35,21 +41,17 @@ export function composeHosts(
     }
   }
   nameDevices(composing, vrrp);
-  for (const { name, interfaces, instances, services: own } of imported) {
+  for (const { name, interfaces, instances, services: own, network: from, seen } of imported) {
     const entry = hosts[name] ?? {};
-    const network = Object.keys(interfaces).length > 0 ? (['network'] as const) : [];
+    const network = Object.keys(interfaces).length > 0 && from !== 'seen' ? (['network'] as const) : [];
     const areas = [
       ...network,
       ...(own.length > 0 ? (['ipvs'] as const) : []),
       ...(instances.length > 0 ? (['vrrp'] as const) : []),
     ];
-    hosts[name] = { manage: guessed.has(name) ? 'none' : [...areas], ...entry };
-    notes.push({
-      path: ['hosts', name],
-      text: guessed.has(name)
-        ? 'the files tell no address of it: this one, and maybe the interface, is invented. Correct it, then let lvsctl manage the host'
-        : 'lvsctl owns no more here than the files tell; take more in by and by',
-    });
+    const nothing = guessed.has(name) || (seen === true && areas.length === 0);
+    hosts[name] = { manage: nothing ? 'none' : [...areas], ...entry };
+    notes.push({ path: ['hosts', name], text: guessed.has(name) ? GUESSED : nothing ? NOT_OWNED : OWNED });
     if (guessed.has(name)) {
       const place = instances[0]?.place ?? own[0]?.place;
       if (place !== undefined)

@@ -32,7 +32,10 @@ export interface Composing {
 export function compose(name: string, imported: readonly ImportedHost[], gaps: Gaps): Composed {
   const composing: Composing = { imported, hosts: {}, notes: [], drafts: [], gaps };
   for (const host of imported) {
-    composing.hosts[host.name] = Object.keys(host.interfaces).length === 0 ? {} : { interfaces: host.interfaces };
+    composing.hosts[host.name] = {
+      ...(host.ssh === undefined ? {} : { ssh: host.ssh }),
+      ...(Object.keys(host.interfaces).length === 0 ? {} : { interfaces: host.interfaces }),
+    };
   }
   const vrrp = composeVrrp(composing);
   const services = composeServices(composing, vrrp.floating);

@@ -1,7 +1,7 @@
 /** What one host's files say, whatever their language, before it becomes part of an inventory. */
 
 import type { Cidr, Protocol, Tunnel } from '../inventory/model.ts';
-import type { InventoryHealthCheck, InventoryInterface } from '../inventory/schema.ts';
+import type { InventoryHealthCheck, InventoryHost, InventoryInterface } from '../inventory/schema.ts';
 import type { FilePlace } from './gaps.ts';
 
 export interface ImportedReal {
@@ -83,6 +83,12 @@ export interface ImportedHost {
   services: ImportedService[];
   sync?: { interface: string; id?: number; group?: string; port?: number };
   timeouts?: { tcp?: number; tcp_fin?: number; udp?: number };
+  /** How it is reached, where its name alone doesn't tell. */
+  ssh?: NonNullable<InventoryHost['ssh']>;
+  /** It was read itself, and not only files of it. */
+  seen?: true;
+  /** Where its interfaces are from; absent: from keyfiles. `seen`: from what it has now, which others look after. */
+  network?: 'keyfiles' | 'seen';
 }
 
 export function emptyHost(name: string): ImportedHost {

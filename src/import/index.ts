@@ -15,6 +15,7 @@ import { importKeepalived, routerId } from './keepalived.ts';
 import { importKeyfile } from './keyfile.ts';
 import { importLdirectord } from './ldirectord.ts';
 import { tidy, unused } from './names.ts';
+import { hostOf, nameOf, type ReadHost, sourcesOf } from './observed.ts';
 import { readSources, type Source } from './sources.ts';
 import { inventoryText } from './write.ts';
 
@@ -39,12 +40,23 @@ export interface Imported {
  * @throws LvsctlError where a file can't be read or is none of the kinds known, or its host isn't clear
  */
 export function importFiles(args: readonly string[], options: ImportOptions): Imported {
-  const sources = readSources(args);
+  return importHosts([], args, options);
+}
+
+/**
+ * The same of running hosts, and of files beside them: their keepalived.conf or ldirectord.cf as far as these are in
+ * use, their table, NetworkManager's keyfiles, and else the addresses that they have.
+ * @throws LvsctlError as `importFiles`
+ */
+export function importHosts(read: readonly ReadHost[], args: readonly string[], options: ImportOptions): Imported {
   const gaps = makeGaps();
-  const hosts = hostsOf(sources, options, gaps);
+  const given = readSources(args);
+  const sources = [...read.flatMap(({ seen }) => sourcesOf(seen, gaps)), ...given];
+  const hosts = hostsOf(read, sources, options, gaps);
   const composed = compose(options.name, hosts, gaps);
+  const from = [...read.map(({ seen }) => seen.name), ...given.map(({ file }) => file)];
   const head = [
-    `Imported by lvsctl from ${[...new Set(sources.map(({ file }) => file))].join(', ')}.`,
+    `Imported by lvsctl from ${[...new Set(from)].join(', ')}.`,
     'Look it through, then compare it with the hosts: lvsctl plan.',
   ];
   const text = inventoryText(composed, head, gaps.problems);
@@ -60,11 +72,17 @@ function mistakesIn(file: string, text: string): Problem[] {
   return [...checked.problems, ...resolveCluster(document, checked.inventory, checked.pruned).problems];
 }
 
-function hostsOf(sources: readonly Source[], options: ImportOptions, gaps: Gaps): ImportedHost[] {
+function hostsOf(
+  read: readonly ReadHost[],
+  sources: readonly Source[],
+  options: ImportOptions,
+  gaps: Gaps,
+): ImportedHost[] {
   const hosts = new Map<string, ImportedHost>();
   const add = (one: ImportedHost): void => {
     hosts.set(one.name, joined(hosts.get(one.name) ?? emptyHost(one.name), one, gaps));
   };
+  for (const one of read) hosts.set(nameOf(one.seen), emptyHost(nameOf(one.seen)));
   const conf = sources.filter(({ kind }) => kind === 'keepalived');
   for (const source of conf) add(keepalivedOf(source, hosts, options, gaps));
   for (const source of sources.filter(({ kind }) => kind !== 'keepalived')) {
@@ -73,23 +91,28 @@ function hostsOf(sources: readonly Source[], options: ImportOptions, gaps: Gaps)
     else if (source.kind === 'ldirectord') add(importLdirectord(name, source.file, source.text, gaps));
     else add(importKeyfile(name, source.file, source.text, gaps));
   }
+  for (const one of read) add(hostOf(one, new Set(Object.keys(hosts.get(nameOf(one.seen))?.interfaces ?? {}))));
   return [...hosts.values()];
 }
 
 function keepalivedOf(
-  { host, file, text }: Source,
+  { host, file, text, include }: Source,
   hosts: ReadonlyMap<string, ImportedHost>,
   { target }: ImportOptions,
   gaps: Gaps,
 ): ImportedHost {
   const parsed = parseKeepalived(file, text, {
-    include: includeFiles,
+    include: include ?? includeFiles,
     ...(host === undefined ? {} : { configId: host }),
   });
   const names = Object.fromEntries(hosts);
   const id = tidy(routerId(parsed) ?? 'director');
   const name = host ?? (hosts.has(id) ? unused('director', names) : id);
   const scriptOf = (path: string, place: FilePlace): string | undefined => {
+    if (include !== undefined) {
+      gaps.add(place, `the script ${path} is on the host`, 'Copy it beside the inventory, and name it there.');
+      return undefined;
+    }
     const beside = join(dirname(place.file), basename(path));
     if (existsSync(beside) && statSync(beside).isFile()) {
       const way = relative(dirname(target), beside);
@@ -140,5 +163,8 @@ function joined(one: ImportedHost, other: ImportedHost, gaps: Gaps): ImportedHos
     services: [...one.services, ...other.services.filter((service) => !keys.has(JSON.stringify(service.match)))],
     ...(sync === undefined ? {} : { sync }),
     ...(timeouts === undefined ? {} : { timeouts }),
+    ...(other.ssh === undefined ? {} : { ssh: other.ssh }),
+    ...(other.seen === undefined ? {} : { seen: other.seen }),
+    ...(other.network === undefined ? {} : { network: other.network }),
   };
 }

@@ -2,6 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readConf } from '../conf/files.ts';
+import type { ParseOptions } from '../conf/keepalived.ts';
 import { failure } from '../errors/index.ts';
 import { isTable } from './ipvsadm.ts';
 import { isKeyfile } from './keyfile.ts';
@@ -15,6 +16,8 @@ export interface Source {
   file: string;
   text: string;
   kind: Kind;
+  /** Where files that it includes are found; absent: here. */
+  include?: ParseOptions['include'];
 }
 
 const NAMED = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)=(.+)$/s;
