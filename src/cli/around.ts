@@ -1,6 +1,6 @@
 import { failure } from '../errors/index.ts';
 import { loadOne } from '../inventory/index.ts';
-import type { Cluster } from '../inventory/model.ts';
+import type { Cluster, Host } from '../inventory/model.ts';
 import type { Lab } from '../lab/index.ts';
 import { type Around, lookAround } from '../survey/look.ts';
 import { parseJump } from '../transport/jumps.ts';
@@ -28,14 +28,49 @@ export async function readAround(
   const asked = [...new Set(names)];
   const targets = asked.map((name) => (aimed === undefined ? destination(name) : machine(name, aimed.cluster)));
   const named = targets.map((target, at) => withName(target, asked[at] ?? '', targets, options));
-  if (options.transport === 'local') refuseLocal(named, options.lab === true);
+  return { ...(await read(named, options, aimed, output, signal)), targets: named };
+}
+
+/**
+ * Reads the hosts that an inventory manages (those of its lab with `lab`), as they are.
+ * @throws CLI-LOCAL, LAB-NOT-UP
+ */
+export async function readInventory(
+  options: AroundOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<Around & { hosts: Host[] }> {
+  const cluster = options.cluster === undefined ? {} : { cluster: options.cluster };
+  const aimed: Aimed =
+    options.lab === true ? await lab(options) : { cluster: loadOne(options.inventory, cluster).cluster };
+  const hosts = aimed.cluster.hosts.filter(({ managed }) => managed);
+  const targets = hosts.map(({ name, ssh }) => ({ name, ssh }));
+  return { ...(await read(targets, options, aimed, output, signal)), hosts };
+}
+
+/** What an inventory adds to the way to hosts. */
+interface Aimed {
+  cluster: Cluster;
+  lab?: Lab;
+  /** The interface of the lab's machines that they are reached by. */
+  management?: string;
+}
+
+async function read(
+  targets: readonly Target[],
+  options: AroundOptions,
+  aimed: Aimed | undefined,
+  output: Output,
+  signal: AbortSignal,
+): Promise<Around> {
+  if (options.transport === 'local') refuseLocal(targets, options.lab === true);
   const transport = await transportFor(options, output, aimed?.cluster, aimed?.lab);
   const phase = await output.progress.phase(
     'Reading hosts',
-    named.map(({ name }) => name),
+    targets.map(({ name }) => name),
   );
   try {
-    const read = await lookAround(named, {
+    const around = await lookAround(targets, {
       transport,
       parallel: options.parallel,
       timeout: options.timeout,
@@ -52,15 +87,15 @@ export async function readAround(
       },
     });
     // What the lab reaches its machines by is none of their own.
-    if (aimed !== undefined) for (const { links } of read.seen) links.delete(aimed.management);
-    return { ...read, targets: named };
+    if (aimed?.management !== undefined) for (const { links } of around.seen) links.delete(aimed.management);
+    return around;
   } finally {
     await phase.end();
     await transport.close();
   }
 }
 
-async function lab(options: AroundOptions): Promise<{ cluster: Cluster; lab: Lab; management: string }> {
+async function lab(options: AroundOptions): Promise<Aimed> {
   const { MANAGEMENT } = await import('../lab/layout.ts');
   const { cluster } = loadOne(options.inventory, options.cluster === undefined ? {} : { cluster: options.cluster });
   return { ...(await aimAtLab(cluster)), management: MANAGEMENT };

@@ -282,17 +282,16 @@ export function makeProgram(): Command {
     .description('print the JSON Schema of the inventory, for editors')
     .action(async () => act({}, async (output) => (await import('./schema.ts')).schemaCommand(output)));
 
-  program
-    .command('path')
-    .description("walk a client's packet through the cluster, there and back; touches no host")
+  withReach(program.command('path'))
+    .description("walk a client's packet through the cluster, there and back; touches no host but with --live")
     .option('--from <host>', 'the client; the one that is described when left out')
     .requiredOption('--to <target>', 'a service, a host or an address, with :port where it matters')
     .option('--via <host>', 'only the ways through this real server')
-    .addOption(inventory())
-    .addOption(cluster())
-    .addOption(json())
+    .option('--live', 'through the hosts as they are, not as they are described')
     .action(async (options) =>
-      act(options, async (output) => (await import('./path.ts')).pathCommand(withInventory(options), output)),
+      act(options, async (output, signal) =>
+        (await import('./path.ts')).pathCommand(withInventory(options), output, signal),
+      ),
     );
 
   program

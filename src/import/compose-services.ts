@@ -33,7 +33,7 @@ function compare(
   floating: ReadonlySet<string>,
 ): void {
   const what = describe(later.service);
-  const bare = ({ place: _place, notes: _notes, reals, ...one }: ImportedService) =>
+  const bare = ({ place: _place, notes: _notes, name: _name, reals, ...one }: ImportedService) =>
     // A script lies beside each of the files.
     JSON.stringify({ ...one, reals: reals.toSorted((a, b) => (a.address < b.address ? -1 : 1)) }).replace(
       /"script":"[^"]*\//g,
@@ -83,7 +83,7 @@ function addService(
     return;
   }
   const { protocol, address, port } = match;
-  const name = unused(WELL_KNOWN[`${protocol} ${port}`] ?? `${protocol}-${port}`, services);
+  const name = unused(service.name ?? WELL_KNOWN[`${protocol} ${port}`] ?? `${protocol}-${port}`, services);
   services[name] = {
     mode: service.method.mode,
     vip: address,

@@ -17,6 +17,8 @@ export type ImportedMethod = { mode: 'dr' | 'nat' } | { mode: 'tun'; tunnel: Tun
 
 export interface ImportedService {
   place: FilePlace;
+  /** What a comment of one word right above it calls it, as lvsctl writes them. */
+  name?: string;
   match:
     | { by: 'socket'; protocol: Protocol; address: string; port: number }
     | { by: 'fwmark'; mark: number; family: 4 | 6 };

@@ -9,7 +9,7 @@ import { resolveCluster } from '../inventory/resolve.ts';
 import { validateDocument } from '../inventory/validate.ts';
 import { compose } from './compose.ts';
 import { type FilePlace, type Gaps, makeGaps } from './gaps.ts';
-import { emptyHost, type ImportedHost } from './imported.ts';
+import { emptyHost, type ImportedHost, type ImportedService } from './imported.ts';
 import { importTable } from './ipvsadm.ts';
 import { importKeepalived, routerId } from './keepalived.ts';
 import { importKeyfile } from './keyfile.ts';
@@ -121,7 +121,14 @@ function keepalivedOf(
     gaps.add(place, `the script ${path} is not here`, `Copy it beside ${basename(place.file)} and import again.`);
     return undefined;
   };
-  return importKeepalived(name, parsed, scriptOf, gaps);
+  const imported = importKeepalived(name, parsed, scriptOf, gaps);
+  return { ...imported, services: imported.services.map((service) => named(service, file, text.split('\n'))) };
+}
+
+function named(service: ImportedService, file: string, lines: readonly string[]): ImportedService {
+  const above = service.place.file === file ? lines[(service.place.line ?? 1) - 2] : undefined;
+  const name = /^# ([a-z][a-z0-9-]*[a-z0-9])$/.exec(above ?? '')?.[1];
+  return name === undefined ? service : { ...service, name };
 }
 
 /** The one host that there is. */

@@ -371,7 +371,7 @@ export const LIVE_HOSTS: readonly LiveRule[] = [
           for (const [name, own] of view.seen.sysctls) {
             const their = first.view.seen.sysctls.get(name);
             const what = `${name.replaceAll('/', '.')} is ${own}, and ${their} on ${first.view.seen.name}`;
-            const matters = name === 'net/ipv4/ip_forward' || name.startsWith('net/ipv4/vs/');
+            const matters = name === 'net/ipv4/ip_forward' || (name.startsWith('net/ipv4/vs/') && !SIZED.test(name));
             if (!matters || their === undefined || their === own || done.has(view.seen.name + what)) continue;
             done.add(view.seen.name + what);
             yield { place: view.place, what };
@@ -414,6 +414,9 @@ export const LIVE_HOSTS: readonly LiveRule[] = [
     },
   },
 ];
+
+/** What the kernel makes as large as the memory lets it. */
+const SIZED = /\/(sync_qlen_max|sync_sock_size|amemthresh|est_\w+)$/;
 
 /** A rule of arptables that drops what asks for the address. */
 function isSilenced({ seen }: View, address: string): boolean {
