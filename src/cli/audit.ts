@@ -45,17 +45,10 @@ function summaryText({ host, system, roles }: Summary, { paint }: Output): strin
   return `${paint.strong(host)}: ${what} (${system})`;
 }
 
-/** Lines of the hosts' files, as findings show them: without what is secret in them. */
+/** Lines of the hosts' files, as findings show them. */
 function textsOf(seen: readonly Observed[]): Source {
   return (file) => {
     const host = seen.find(({ name, files }) => file.startsWith(`${name}:`) && files.has(file.slice(name.length + 1)));
-    return host?.files
-      .get(file.slice(host.name.length + 1))
-      ?.split(/\r?\n/u)
-      .map(hidden);
+    return host?.files.get(file.slice(host.name.length + 1))?.split(/\r?\n/u);
   };
-}
-
-function hidden(line: string): string {
-  return line.replace(/^(\s*(?:auth_pass|passw(?:or)?d|psk|secret|private-key|login)\b[\s=]*).*$/iu, '$1…');
 }

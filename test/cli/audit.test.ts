@@ -55,7 +55,7 @@ describe('lvsctl audit', () => {
     expect(run.code).toBe(3);
     expect(run.out).toMatch(/^lvs1: .*\(debian 12, kernel 6\.1\.0-test\)\nlvs1: 2 errors, 1 warning\.$/u);
     expect(run.err).toContain('lvs1:/etc/keepalived/keepalived.conf:8:9: error: LVS-CONF-104');
-    expect(run.err).toContain('   8 |         auth_pass …');
+    expect(run.err).toContain(`   8 |         auth_pass ${'•'.repeat(SECRET.length)}`);
     expect(run.err).toContain('lvs1:/etc/keepalived/keepalived.conf:1:1: error: LVS-LIVE-204');
     expect(run.err).toContain('lvs1:/etc/sysctl.d/10-lvs.conf:2: warning: LVS-LIVE-007');
     expect(run.err).toContain('net.ipv4.ip_forward is to be 0, and is 1');

@@ -114,7 +114,12 @@ describe('lvsctl path', () => {
       print: (text: string) => void lines.push(text),
       emit: (event: string, data: object) => void events.push({ event, ...data }),
     };
-    const code = await pathCommand({ inventory: [`${root}${name}.yaml`], ...options }, output);
+    const asked = { inventory: [`${root}${name}.yaml`], transport: 'node-ssh', parallel: 1, timeout: 1 } as const;
+    const code = await pathCommand(
+      { ...asked, inventory: [...asked.inventory], ...options },
+      output,
+      new AbortController().signal,
+    );
     return { code, printed: lines.join('\n'), events };
   };
 
