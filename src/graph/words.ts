@@ -101,7 +101,7 @@ export function serviceLines(service: Service): string[] {
   const marked = fwmark === undefined ? '' : `, firewall mark ${fwmark}`;
   const tunnel = mode === 'tun' ? ` (${service.tunnel.type})` : '';
   return [
-    name,
+    `service ${name}`,
     `${mode}${tunnel}, ${scheduler}${flags}, ${protocol} ${ports.map(portText).join(', ')}${marked}`,
     ...vips.map(({ address }) => `VIP ${address}${vrrp === undefined ? '' : `, VRRP ${vrrp.group}.${vrrp.instance}`}`),
     `${directors.length === 1 ? 'director' : 'directors'}: ${ranges(directors).join(', ')}`,

@@ -39,7 +39,7 @@ describe('lvsctl graph', () => {
   it('draws Mermaid on stdout, with the ways to the first service', () => {
     const { code, printed, events } = run('dual-stack');
     expect(code).toBe(0);
-    expect(printed).toMatch(/^flowchart TB\n/u);
+    expect(printed).toMatch(/^%%\{init: .*\nflowchart TB\n/u);
     expect(printed).toContain('Ways from client to service web, 10.20.0.100:80');
     expect(events).toEqual([{ event: 'graph', format: 'mermaid', drawing: `${printed}\n` }]);
   });
@@ -86,7 +86,7 @@ describe('lvsctl graph', () => {
     ]);
     const odd = join(folder, 'b.svg');
     run('dr-wrr', { out: odd, format: 'mermaid' });
-    expect(readFileSync(odd, 'utf8')).toMatch(/^flowchart/u);
+    expect(readFileSync(odd, 'utf8')).toMatch(/^flowchart TB$/mu);
   });
 
   it('draws a host that is in bonds and VLANs by what they are made of', () => {
