@@ -96,14 +96,14 @@ function hostsOf(
 }
 
 function keepalivedOf(
-  { host, file, text, include }: Source,
+  { host, file, text, include, configId = host }: Source,
   hosts: ReadonlyMap<string, ImportedHost>,
   { target }: ImportOptions,
   gaps: Gaps,
 ): ImportedHost {
   const parsed = parseKeepalived(file, text, {
     include: include ?? includeFiles,
-    ...(host === undefined ? {} : { configId: host }),
+    ...(configId === undefined ? {} : { configId }),
   });
   const names = Object.fromEntries(hosts);
   const id = tidy(routerId(parsed) ?? 'director');

@@ -1,7 +1,7 @@
 /** Running hosts as what is imported of them: their files, their table, their addresses. */
 import { parseCidr } from '../inventory/addresses.ts';
 import type { InventoryHost, InventoryInterface } from '../inventory/schema.ts';
-import { fileOf, includedOf } from '../observed/keepalived.ts';
+import { configIdOf, fileOf, includedOf } from '../observed/keepalived.ts';
 import type { Link, Observed } from '../observed/observed.ts';
 import type { FilePlace, Gaps } from './gaps.ts';
 import { emptyHost, type ImportedHost } from './imported.ts';
@@ -41,6 +41,7 @@ export function sourcesOf(seen: Observed, gaps: Gaps): Source[] {
         text,
         kind: kindOf(text) ?? 'keepalived',
         include: includedOf(seen),
+        configId: configIdOf(seen),
       });
     else
       gaps.add(

@@ -18,6 +18,8 @@ export interface Source {
   kind: Kind;
   /** Where files that it includes are found; absent: here. */
   include?: ParseOptions['include'];
+  /** Whose lines count that begin with `@ID`; absent: `host`'s. */
+  configId?: string;
 }
 
 const NAMED = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)=(.+)$/s;

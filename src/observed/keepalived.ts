@@ -14,9 +14,14 @@ export function keepalivedOf(seen: Observed): KeepalivedConf | undefined {
   const text = seen.files.get(seen.keepalived.file);
   if (text === undefined) return undefined;
   return parseKeepalived(fileOf(seen.name, seen.keepalived.file), text, {
-    configId: seen.facts.hostname,
+    configId: configIdOf(seen),
     include: includedOf(seen),
   });
+}
+
+/** What keepalived takes for lines that begin with `@ID`: the host's name without its domain (keepalived(8), `-i`). */
+export function configIdOf({ facts }: Observed): string {
+  return facts.hostname.split('.')[0] ?? '';
 }
 
 /** Finds included files among those that were read. */

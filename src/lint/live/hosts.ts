@@ -420,9 +420,10 @@ const SIZED = /\/(sync_qlen_max|sync_sock_size|amemthresh|est_\w+)$/;
 
 /** A rule of arptables that drops what asks for the address. */
 function isSilenced({ seen }: View, address: string): boolean {
-  return seen.arptables.some(
-    (rule) => rule.startsWith('INPUT ') && rule.includes('-j DROP') && rule.includes(`-d ${address}`),
-  );
+  return seen.arptables.some((rule) => {
+    const [chain, ...words] = rule.split(' ');
+    return chain === 'INPUT' && words.includes('DROP') && words[words.indexOf('-d') + 1] === address;
+  });
 }
 
 function pairOf(first: string, second: string): string {
