@@ -51,7 +51,7 @@ describe('docs/families.md', () => {
       ),
     );
     const onRhel = labTests.flatMap(({ text }) =>
-      [...text.matchAll(/clusterStory\(\{ \.\.\.(\w+), platform: 'rhel' \}\)/gu)].map(([, story]) => names.get(story)),
+      [...text.matchAll(/clusterStory\(\{\s+\.\.\.(\w+),\s+platform: 'rhel'/gu)].map(([, story]) => names.get(story)),
     );
     const onDebian = inventories.filter((name) =>
       labTests.some(({ text }) => text.includes(`inventory: '${name}'`) || text.includes(`inventories/${name}.yaml`)),
