@@ -31,12 +31,13 @@ export function excerpt(
   ];
 }
 
+/** A key that passwords stand behind, and all that follows in its line: but for a map, which says where to find one. */
 const SECRET =
-  /((?:\b|_)(?:pass|password|passwd|passphrase|secret|token|psk|private[-_]?key)["']?(?:\s*[:=]\s*|\s+))("[^"]*"|'[^']*'|\[[^\]]*\]|[^\s,{}[\]#][^\s,}\]]*)/giu;
+  /((?:\b|_)(?:pass|password|passwd|passphrase|secret|token|psk|private[-_]?key)["']?(?:\s*[:=]\s*|\s+))([^\s{},].*)$/iu;
 
 /** A line without what stands where passwords do: reports end in the logs of others. Columns stay. Pure. */
 function veiled(text: string): string {
-  return text.replace(SECRET, (_, key: string, value: string) => key + '•'.repeat(value.length));
+  return text.replace(SECRET, (_, key: string, value: string) => key + value.replace(/\S/gu, '•'));
 }
 
 /** What stands at an index of a line (a word, a quoted text, a whole list or map), and what around it has room. */

@@ -10,10 +10,12 @@ const at = (text: string, column: number) => excerpt([text], { line: 1, column }
 
 test.each<[string, string]>([
   ['    auth_pass: hunter22', '    auth_pass: ••••••••'],
-  ["a: { password: 'x, y', b: 1 }", 'a: { password: ••••••, b: 1 }'],
+  ["a: { password: 'x, y', b: 1 }", 'a: { password: ••• ••• •• • •'],
+  ['password: correct horse # battery', 'password: ••••••• ••••• • •••••••'],
   ['        auth_pass vTq7dK2z', '        auth_pass ••••••••'],
   ['auth_pass: { env: LVS_PASS }', 'auth_pass: { env: LVS_PASS }'],
-  ['wpa-psk=abc def', 'wpa-psk=••• def'],
+  ['        auth_pass a,b#{c}', '        auth_pass •••••••'],
+  ['wpa-psk=abc def', 'wpa-psk=••• •••'],
   ['compass: north', 'compass: north'],
 ])('what stands where passwords do isn’t shown: %s', (text, shown) => {
   expect(at(text, 1)[0]).toBe(`   1 | ${shown}`);
