@@ -68,6 +68,15 @@ export function notAHost(cidr: Cidr): string | undefined {
   return undefined;
 }
 
+/** Why nobody but neighbours, or nobody at all, can send to an address; undefined where others can. Pure. */
+export function notRouted({ address }: Address): string | undefined {
+  const parsed = ipaddr.parse(address);
+  if (parsed.range() === 'linkLocal') return 'a link-local address';
+  return parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress()
+    ? `an IPv4 address in IPv6’s writing (${parsed.toIPv4Address().toString()})`
+    : undefined;
+}
+
 function masked(cidr: Cidr, end: 'first' | 'last'): string {
   const bytes = ipaddr
     .parse(cidr.address)

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { type Address, bits, notAHost } from './addresses.ts';
+import { type Address, bits, notAHost, notRouted } from './addresses.ts';
 import { besides, readScript } from './beside.ts';
 import type { Path } from './document.ts';
 import { seconds } from './duration.ts';
@@ -130,7 +130,7 @@ export function resolveVrrp(
 
 /** A finding where an address can't be a VIP. */
 export function checkVip(vip: Address | undefined, said: string, path: Path, findings: Findings): void {
-  const wrong = vip && notAHost({ ...vip, prefix: bits(vip.family) });
+  const wrong = vip && (notAHost({ ...vip, prefix: bits(vip.family) }) ?? notRouted(vip));
   if (wrong)
     findings.add(
       path,

@@ -1,7 +1,8 @@
-import { cidrText, holds, networkOf, parseAddress } from '../inventory/addresses.ts';
+import { cidrText, holds, networkOf, notAHost, parseAddress } from '../inventory/addresses.ts';
 import type { Path } from '../inventory/document.ts';
 import type { Host, Interface, Service } from '../inventory/model.ts';
 import { whole } from './examples.ts';
+import { serviceSays } from './places.ts';
 import type { Question, Rule } from './rule.ts';
 
 type Vip = Service['vips'][number];
@@ -181,6 +182,34 @@ export const ADDRESSES: readonly Rule[] = [
               },
             };
           }
+        }
+      }
+    },
+  },
+  {
+    code: 'LVS-ADDR-006',
+    severity: 'error',
+    title: 'a VIP that is its network’s own or broadcast address',
+    why: 'The neighbours and the router take packets to it for broadcasts, and ask nobody for its MAC address.',
+    remedy: 'Take another address of the network.',
+    source: 'RFC 1122, section 3.2.1.3; RFC 919',
+    bad: dr(one('eth0: { addresses: [192.0.2.10/24] }'), '192.0.2.255'),
+    good: dr(one('eth0: { addresses: [192.0.2.10/24] }'), '192.0.2.254'),
+    *check(question) {
+      const { hosts, services } = question.cluster;
+      for (const { name, vips, directors } of services) {
+        const networks = hosts
+          .filter((host) => directors.includes(host.name))
+          .flatMap(({ interfaces }) => interfaces.flatMap(({ addresses }) => addresses));
+        for (const vip of vips) {
+          const network = networks.find(
+            (each) => vip.family === 4 && holds(each, vip) && notAHost({ ...vip, prefix: each.prefix }) !== undefined,
+          );
+          if (network === undefined) continue;
+          yield {
+            path: serviceSays(question, name, 'vip'),
+            what: `${vip.address} is ${notAHost({ ...vip, prefix: network.prefix })} in ${cidrText(networkOf(network))}`,
+          };
         }
       }
     },

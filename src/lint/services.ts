@@ -5,6 +5,7 @@ import { serviceSays } from './places.ts';
 import type { Rule } from './rule.ts';
 
 const FTP = 21;
+const SSH = 22;
 
 /** Services as a whole: ports, persistence, sorry servers. */
 export const SERVICES: readonly Rule[] = [
@@ -119,7 +120,47 @@ export const SERVICES: readonly Rule[] = [
       }
     },
   },
+  {
+    code: 'LVS-SVC-006',
+    severity: 'error',
+    title: 'a service at the address and port by which its director is reached',
+    why: 'IPVS takes connections to a service before the host itself does: SSH to the director ends at a real server from then on, lvsctl’s own too, which then takes everything back.',
+    remedy:
+      'Give the service another port or VIP, or let ssh.address and ssh.port of the director name another way in.',
+    source: 'Linux net/netfilter/ipvs/ip_vs_core.c, ip_vs_in_hook at LOCAL_IN',
+    bad: natAt('192.0.2.10', 22),
+    good: natAt('192.0.2.20', 22),
+    *check(question) {
+      const { hosts, services } = question.cluster;
+      for (const one of services) {
+        if (one.protocol !== 'tcp') continue;
+        const host = hosts.find(
+          ({ name, managed, ssh }) =>
+            managed &&
+            one.directors.includes(name) &&
+            one.vips.some(({ address }) => address === ssh.address) &&
+            one.ports.some(({ first, last }) => first <= (ssh.port ?? SSH) && (ssh.port ?? SSH) <= last),
+        );
+        if (host === undefined) continue;
+        yield {
+          path: portOf(question, one.name),
+          what: `${one.name} takes ${host.ssh.address} port ${host.ssh.port ?? SSH}, by which ${host.name} is reached`,
+        };
+      }
+    },
+  },
 ];
+
+function natAt(vip: string, port: number): string {
+  return `version: 1
+name: c
+hosts:
+  lvs:  { interfaces: { out: { addresses: [192.0.2.10/24] }, in: { addresses: [10.0.0.1/24] } } }
+  web1: { interfaces: { eth0: { addresses: [10.0.0.11/24], gateway: 10.0.0.1 } } }
+services:
+  login: { mode: nat, vip: ${vip}, port: ${port}, directors: [lvs], real_servers: { web1: {} } }
+`;
+}
 
 function ftpNat(more: string): string {
   return `version: 1

@@ -31,13 +31,19 @@ export function excerpt(
   ];
 }
 
-/** A key that passwords stand behind, and all that follows in its line: but for a map, which says where to find one. */
+/**
+ * A key that passwords stand behind, also one that is mistyped, and all that follows in its line. Of a map, which says
+ * where to find one, only what stands behind other keys than these.
+ */
 const SECRET =
-  /((?:\b|_)(?:pass|password|passwd|passphrase|secret|token|psk|private[-_]?key)["']?(?:\s*[:=]\s*|\s+))([^\s{},].*)$/iu;
+  /([\w-]*(?:pas{1,2}|secret|token|psk|private[-_]?key|api[-_]?key)[\w-]*["']?(?:\s*[:=]\s*|\s+)|\bauth["']?\s*[:=]\s*)([^\s{},].*)$/iu;
+const WITHIN =
+  /([\w-]*(?:pas{1,2}|secret|token|psk)[\w-]*["']?\s*:\s*\{.*?\b(?!env|file|command)\w+\s*:\s*)([^\s{},][^,}]*)/iu;
 
 /** A line without what stands where passwords do: reports end in the logs of others. Columns stay. Pure. */
 function veiled(text: string): string {
-  return text.replace(SECRET, (_, key: string, value: string) => key + value.replace(/\S/gu, '•'));
+  const hide = (_: string, key: string, value: string) => key + value.replace(/\S/gu, '•');
+  return text.replace(SECRET, hide).replace(WITHIN, hide);
 }
 
 /** What stands at an index of a line (a word, a quoted text, a whole list or map), and what around it has room. */

@@ -242,7 +242,8 @@ function instanceOf({ host }: Question, group: VrrpGroup, instance: VrrpInstance
     auth_pass: group.authPass === undefined || group.version === 3 ? null : secretText(group.authPass),
     anchor: cidrText(anchor),
     others: instance.addresses.filter((each) => each !== anchor).map(cidrText),
-    track_interfaces: instance.trackInterfaces,
+    // Its own it follows anyway; naming that one makes `keepalived -t` end with an error (keepalived 2.2.7).
+    track_interfaces: instance.trackInterfaces.filter((device) => device !== own.device),
   };
 }
 

@@ -91,6 +91,16 @@ describe('one mistake, one problem, with its place', () => {
       ['INV-NOT-A-HOST-ADDRESS 224.0.0.18 is a multicast address'],
     ],
     [
+      'VIP is link-local',
+      changed('vip: 10.0.0.100', 'vip: "fe80::1"'),
+      ['INV-NOT-A-HOST-ADDRESS fe80::1 is a link-local address'],
+    ],
+    [
+      'VIP is IPv4 in IPv6’s writing',
+      changed('vip: 10.0.0.100', 'vip: "::ffff:10.0.0.100"'),
+      ['INV-NOT-A-HOST-ADDRESS ::ffff:10.0.0.100 is an IPv4 address in IPv6’s writing (10.0.0.100)'],
+    ],
+    [
       'VIP is a host’s',
       changed('vip: 10.0.0.100', 'vip: 10.0.0.3'),
       ['5:42 INV-DUPLICATE-ADDRESS 10.0.0.3 is a VIP (line 10)'],

@@ -16,7 +16,15 @@ test.each<[string, string]>([
   ['auth_pass: { env: LVS_PASS }', 'auth_pass: { env: LVS_PASS }'],
   ['        auth_pass a,b#{c}', '        auth_pass •••••••'],
   ['wpa-psk=abc def', 'wpa-psk=••• •••'],
-  ['compass: north', 'compass: north'],
+  ['authpass: hunter5', 'authpass: •••••••'],
+  ['auth_pas: hunter6', 'auth_pas: •••••••'],
+  ['{ virtual_router_id: 51, auth: hunter2 }', '{ virtual_router_id: 51, auth: ••••••• •'],
+  ['auth_pass: { env: X, value: hunter7 }', 'auth_pass: { env: X, value: ••••••• }'],
+  [
+    'misc_path "/x.sh --pass hunter5 -phunter6 --api-key=hunter7"',
+    'misc_path "/x.sh --pass ••••••• ••••••••• ••••••••••••••••••',
+  ],
+  ['        auth_type PASS', '        auth_type PASS'],
 ])('what stands where passwords do isn’t shown: %s', (text, shown) => {
   expect(at(text, 1)[0]).toBe(`   1 | ${shown}`);
 });

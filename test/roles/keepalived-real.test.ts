@@ -123,6 +123,8 @@ const CASES: [string, string, string[]][] = [
     service(`port: 80, ${CHECKED}`, { mode }),
     [words],
   ]),
+  // keepalived follows its own interface anyway, and refuses to be told so.
+  ['its own interface named', vrrp('', ', track_interfaces: [eth0]'), ['interface eth0']],
   ['gre', service(`port: 80, tunnel: { type: gre }, ${CHECKED}`, { mode: 'tun' }), ['lvs_method TUN type gre']],
   [
     'gre with a checksum',
