@@ -133,7 +133,20 @@ function resolveSsh(name: string, said: NonNullable<InventoryHost['ssh']>, inter
   };
 }
 
+/** What is no file that somebody could put there, and whose it is. */
+const NO_FILES: readonly [folder: string, whose: string, next: string][] = [
+  ['/proc', 'the kernel’s', 'Name the parameter under sysctls.'],
+  ['/sys', 'the kernel’s', 'Leave it out.'],
+  ['/run/lvsctl', 'lvsctl’s own', 'Leave it out: lvsctl keeps its records there.'],
+  ['/var/lib/lvsctl', 'lvsctl’s own', 'Leave it out: lvsctl keeps its records there.'],
+];
+
 function resolveFile(target: string, said: InventoryFile, path: Path, findings: Findings): ExtraFile[] {
+  const taken = NO_FILES.find(([folder]) => target === folder || target.startsWith(`${folder}/`));
+  if (taken !== undefined) {
+    findings.add(path, 'INV-BAD-VALUE', `${target} is ${taken[1]}, no file of yours`, taken[2], 'key');
+    return [];
+  }
   const content = contentOf(said, path, findings);
   if (content === undefined) return [];
   const mode = (said.mode ?? '0644').padStart(4, '0');

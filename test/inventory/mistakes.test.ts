@@ -137,6 +137,16 @@ describe('one mistake, one problem', () => {
       'INV-TOO-MANY-PORTS 1001 ports would be 1001 rows of the IPVS table; lvsctl makes at most 128 → Add fwmark: auto',
     ],
     [
+      'a parameter as a file',
+      HOSTS.replace(/(hosts:\n {2}\w+: \{ )/u, '$1files: { /proc/sys/net/ipv4/ip_forward: { content: "1" } }, '),
+      'INV-BAD-VALUE /proc/sys/net/ipv4/ip_forward is the kernel’s, no file of yours → Name the parameter under sysctls.',
+    ],
+    [
+      'lvsctl’s own record as a file',
+      HOSTS.replace(/(hosts:\n {2}\w+: \{ )/u, '$1files: { /var/lib/lvsctl/manifest.json: { content: "{}" } }, '),
+      'INV-BAD-VALUE /var/lib/lvsctl/manifest.json is lvsctl’s own, no file of yours',
+    ],
+    [
       'an unknown VIP',
       service('port: 80').replace('10.1.0.100', 'shpo').concat('vips: { shop: { addresses: [10.1.0.7] } }\n'),
       'INV-UNKNOWN-NAME there is no VIP “shpo” → Did you mean “shop”?',
