@@ -7,6 +7,12 @@ import type { Rule } from './rule.ts';
 const FTP = 21;
 const SSH = 22;
 
+/** The sorry server has the VIP as a real server of another service. */
+const SORRY = service(
+  'health_check: { tcp_check: {} }\nsorry_server: { address: 192.0.2.13 }',
+  '  other: { mode: dr, vip: 192.0.2.100, port: 81, directors: [lvs], real_servers: { web3: {} } }',
+).replace('services:', '  web3: { interfaces: { eth0: { addresses: [192.0.2.13/24] } } }\nservices:');
+
 /** Services as a whole: ports, persistence, sorry servers. */
 export const SERVICES: readonly Rule[] = [
   {
@@ -108,7 +114,7 @@ export const SERVICES: readonly Rule[] = [
     remedy: 'Name a host that serves something else, even a page that says sorry.',
     source: 'keepalived.conf(5), sorry_server',
     bad: service('health_check: { tcp_check: {} }\nsorry_server: { address: 192.0.2.12 }'),
-    good: service('health_check: { tcp_check: {} }\nsorry_server: { address: 192.0.2.50 }'),
+    good: SORRY,
     *check(question) {
       for (const one of question.cluster.services) {
         const real = realServersOf(one).find(({ address }) => address === one.sorryServer?.address);
@@ -145,6 +151,35 @@ export const SERVICES: readonly Rule[] = [
         yield {
           path: portOf(question, one.name),
           what: `${one.name} takes ${host.ssh.address} port ${host.ssh.port ?? SSH}, by which ${host.name} is reached`,
+        };
+      }
+    },
+  },
+  {
+    code: 'LVS-SVC-007',
+    severity: 'warning',
+    title: 'a sorry server that nobody gives the VIP',
+    why: 'In dr and tun mode the sorry server gets packets to the VIP like a real server: it must have the VIP on lo and be silent to ARP, and in dr be on the director’s segment. lvsctl sets up real servers so, and no sorry server.',
+    remedy:
+      'Name a host that is a real server of another service with this VIP, or give it the VIP by hand and silence this line.',
+    source: 'keepalived.conf(5), sorry_server; Linux net/netfilter/ipvs/ip_vs_xmit.c, ip_vs_dr_xmit',
+    bad: service('health_check: { tcp_check: {} }\nsorry_server: { address: 192.0.2.50 }'),
+    good: SORRY,
+    *check(question) {
+      const { services } = question.cluster;
+      for (const one of services) {
+        const { sorryServer, vips } = one;
+        if (sorryServer === undefined || (one.mode !== 'dr' && one.mode !== 'tun')) continue;
+        const served = services.some(
+          (other) =>
+            (other.mode === 'dr' || other.mode === 'tun') &&
+            other.vips.some(({ address }) => vips.some((vip) => vip.address === address)) &&
+            realServersOf(other).some(({ address }) => address === sorryServer.address),
+        );
+        if (served) continue;
+        yield {
+          path: [...serviceSays(question, one.name, 'sorry_server'), 'address'],
+          what: `nobody gives the sorry server ${sorryServer.address} of ${one.name} its VIP, which it needs in mode ${one.mode}`,
         };
       }
     },
