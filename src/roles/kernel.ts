@@ -10,11 +10,16 @@ export const SYSCTL_FILE = '/etc/sysctl.d/99-zz-lvsctl.conf';
 /** Read by systemd-modules-load before systemd-sysctl starts, so that parameters of modules exist (modules-load.d(5)). */
 export const MODULES_FILE = '/etc/modules-load.d/lvsctl.conf';
 
+/** Two names of one parameter (Linux net/ipv4/devinet.c, devinet_sysctl). */
+const FORWARD = 'net/ipv4/ip_forward';
+const FORWARD_TOO = 'net/ipv4/conf/all/forwarding';
+
 /** Kernel parameters of all roles: one file for the next boot, and each live. @throws ROLE-CONFLICT */
 export function sysctlResources(question: Question, part: Part): Desired[] {
   const byPath = new Map<string, Part['sysctls'][number]>();
   for (const setting of part.sysctls) {
-    const path = sysctlPath(setting.name);
+    const named = sysctlPath(setting.name);
+    const path = named === FORWARD_TOO ? FORWARD : named;
     const earlier = byPath.get(path);
     if (earlier !== undefined && earlier.value !== setting.value) {
       throw failure(conflict(question.host.name, `sysctl ${setting.name} (${earlier.value} and ${setting.value})`));
@@ -23,9 +28,8 @@ export function sysctlResources(question: Question, part: Part): Desired[] {
   }
   if (byPath.size === 0) return [];
   // Writing ip_forward resets other parameters (ip-sysctl.rst): it comes first, live and in the file.
-  const forward = 'net/ipv4/ip_forward';
   const settings = [...byPath]
-    .sort(([a], [b]) => Number(b === forward) - Number(a === forward) || (a < b ? -1 : 1))
+    .sort(([a], [b]) => Number(b === FORWARD) - Number(a === FORWARD) || (a < b ? -1 : 1))
     .map(([, setting]) => setting);
   const content = question.template('sysctl/99-zz-lvsctl.conf', { settings });
   return [

@@ -103,6 +103,11 @@ describe('what cannot be', () => {
       'ROLE-CONFLICT sysctl net/ipv4/conf/all/arp_ignore (1 and 0)',
     ],
     [
+      'one sysctl by two names',
+      'd: { sysctls: { net.ipv4.ip_forward: 1, net.ipv4.conf.all.forwarding: 0 } }',
+      'ROLE-CONFLICT sysctl net.ipv4.conf.all.forwarding (1 and 0)',
+    ],
+    [
       'a file',
       'r: { files: { /etc/sysctl.d/99-zz-lvsctl.conf: { content: a } } }',
       'ROLE-CONFLICT file /etc/sysctl.d/99-zz-lvsctl.conf',
