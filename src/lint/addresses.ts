@@ -1,4 +1,5 @@
 import { cidrText, holds, networkOf, notAHost, parseAddress } from '../inventory/addresses.ts';
+import { hostNamed } from '../inventory/derived.ts';
 import type { Path } from '../inventory/document.ts';
 import type { Host, Interface, Service } from '../inventory/model.ts';
 import { whole } from './examples.ts';
@@ -196,10 +197,10 @@ export const ADDRESSES: readonly Rule[] = [
     bad: dr(one('eth0: { addresses: [192.0.2.10/24] }'), '192.0.2.255'),
     good: dr(one('eth0: { addresses: [192.0.2.10/24] }'), '192.0.2.254'),
     *check(question) {
-      const { hosts, services } = question.cluster;
-      for (const { name, vips, directors } of services) {
-        const networks = hosts
-          .filter((host) => directors.includes(host.name))
+      const { cluster } = question;
+      for (const { name, vips, directors } of cluster.services) {
+        const networks = directors
+          .flatMap((director) => hostNamed(cluster, director) ?? [])
           .flatMap(({ interfaces }) => interfaces.flatMap(({ addresses }) => addresses));
         for (const vip of vips) {
           const network = networks.find(

@@ -1,4 +1,4 @@
-import { realServersOf } from '../inventory/derived.ts';
+import { hostNamed, realServersOf } from '../inventory/derived.ts';
 import type { Service } from '../inventory/model.ts';
 import { around, service } from './examples.ts';
 import { serviceSays } from './places.ts';
@@ -137,13 +137,13 @@ export const SERVICES: readonly Rule[] = [
     bad: natAt('192.0.2.10', 22),
     good: natAt('192.0.2.20', 22),
     *check(question) {
-      const { hosts, services } = question.cluster;
-      for (const one of services) {
+      const { cluster } = question;
+      for (const one of cluster.services) {
         if (one.protocol !== 'tcp') continue;
-        const host = hosts.find(
-          ({ name, managed, ssh }) =>
+        const directors = one.directors.flatMap((name) => hostNamed(cluster, name) ?? []);
+        const host = directors.find(
+          ({ managed, ssh }) =>
             managed &&
-            one.directors.includes(name) &&
             one.vips.some(({ address }) => address === ssh.address) &&
             one.ports.some(({ first, last }) => first <= (ssh.port ?? SSH) && (ssh.port ?? SSH) <= last),
         );
