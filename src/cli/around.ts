@@ -7,6 +7,7 @@ import { parseJump } from '../transport/jumps.ts';
 import type { Target } from '../transport/types.ts';
 import { aimAtLab, type HostOptions, refuseLocal, transportFor } from './context.ts';
 import type { Output } from './output.ts';
+import { shownOn } from './reading.ts';
 
 /** Options of commands that read hosts which no inventory describes. */
 export interface AroundOptions extends Omit<HostOptions, 'limit' | 'drain' | 'drainTimeout'> {
@@ -75,16 +76,7 @@ async function read(
       parallel: options.parallel,
       timeout: options.timeout,
       signal,
-      onEvent: (event) => {
-        switch (event.type) {
-          case 'reading':
-            return phase.update(event.host, 'reading');
-          case 'read':
-            return phase.done(event.host, 'read');
-          case 'unread':
-            return phase.failed(event.host, `not read: ${event.problems.map(({ code }) => code).join(', ')}`);
-        }
-      },
+      onEvent: shownOn(phase),
     });
     // What the lab reaches its machines by is none of their own.
     if (aimed?.management !== undefined) for (const { links } of around.seen) links.delete(aimed.management);

@@ -8,6 +8,7 @@ import { chooseHosts, giveBack, type Survey, survey, takeBack } from '../survey/
 import { commitOf } from './commit.ts';
 import { type Aim, DRAIN_TIMEOUT, type HostOptions } from './context.ts';
 import type { Output } from './output.ts';
+import { shownOn } from './reading.ts';
 import { secrecyOf } from './veil.ts';
 
 /** What a plan is for, where it isn't to bring about what the inventory describes. */
@@ -45,16 +46,7 @@ export async function makePlan(
     ...(extra.destroy ? { ask: giveBack(extra.destroy) } : {}),
     ...(extra.rollback === undefined ? {} : { ask: takeBack(extra.rollback) }),
     ...(extra.signal ? { signal: extra.signal } : {}),
-    onEvent: (event) => {
-      switch (event.type) {
-        case 'reading':
-          return phase.update(event.host, 'reading');
-        case 'read':
-          return phase.done(event.host, 'read');
-        case 'unread':
-          return phase.failed(event.host, `not read: ${event.problems.map((problem) => problem.code).join(', ')}`);
-      }
-    },
+    onEvent: shownOn(phase),
   }).finally(() => phase.end());
   const commit = await committed;
   const context = {

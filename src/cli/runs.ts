@@ -3,6 +3,7 @@ import { type HostRun, type PastChange, parseChanges, parseRun } from '../plan/h
 import { chooseHosts, readRuns, survey } from '../survey/survey.ts';
 import type { Aim, HostOptions } from './context.ts';
 import type { Output } from './output.ts';
+import { shownOn } from './reading.ts';
 import { secrecyOf } from './veil.ts';
 
 /** A run, as all hosts that took part in it tell. */
@@ -73,16 +74,7 @@ async function read(aim: Aim, options: HostOptions, output: Output, signal: Abor
     keep: false,
     ask: readRuns(id),
     signal,
-    onEvent: (event) => {
-      switch (event.type) {
-        case 'reading':
-          return phase.update(event.host, 'reading');
-        case 'read':
-          return phase.done(event.host, 'read');
-        case 'unread':
-          return phase.failed(event.host, `not read: ${event.problems.map(({ code }) => code).join(', ')}`);
-      }
-    },
+    onEvent: shownOn(phase),
   }).finally(() => phase.end());
 }
 

@@ -1,5 +1,6 @@
 import type { KeepalivedConf } from '../../conf/keepalived.ts';
 import type { Problem, Severity } from '../../errors/index.ts';
+import { told } from '../told.ts';
 import { CONF_PAIR } from './pair.ts';
 import type { ConfRule } from './rule.ts';
 import { CONF_SERVICES } from './services.ts';
@@ -14,16 +15,7 @@ export const CONF_RULES: readonly ConfRule[] = [...CONF_SERVICES, ...CONF_VRRP, 
  */
 export function lintConf(confs: readonly KeepalivedConf[]): (Problem & { severity: Severity })[] {
   const order = new Map(confs.flatMap(({ files }) => files).map((file, index) => [file, index]));
-  const found = CONF_RULES.flatMap((rule) =>
-    [...rule.check(confs)].map(({ place, what, next = rule.remedy, also }) => ({
-      code: rule.code,
-      severity: rule.severity,
-      place,
-      what,
-      next,
-      ...(also === undefined ? {} : { also: [also] }),
-    })),
-  );
+  const found = told(CONF_RULES, confs);
   const syntax = confs.flatMap(({ problems }) => problems.map((one) => ({ ...one, severity: 'error' as const })));
   const at = ({ place }: Problem): number[] =>
     place.kind === 'file' ? [order.get(place.file) ?? 0, place.line ?? 0, place.column ?? 0] : [0, 0, 0];

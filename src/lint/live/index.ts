@@ -2,6 +2,7 @@ import type { KeepalivedConf } from '../../conf/keepalived.ts';
 import type { Problem, Severity } from '../../errors/index.ts';
 import type { Observed } from '../../observed/observed.ts';
 import { lintConf } from '../conf/index.ts';
+import { told } from '../told.ts';
 import { LIVE_BOOT } from './boot.ts';
 import { LIVE_DRIFT } from './drift.ts';
 import { LIVE_HOSTS } from './hosts.ts';
@@ -19,16 +20,7 @@ export const LIVE_RULES: readonly LiveRule[] = [...LIVE_BOOT, ...LIVE_DRIFT, ...
  */
 export function lintLive(seen: readonly Observed[]): (Problem & { severity: Severity })[] {
   const views = seen.map(viewOf);
-  const live = LIVE_RULES.flatMap((rule) =>
-    [...rule.check(views)].map(({ place, what, next = rule.remedy, also }) => ({
-      code: rule.code,
-      severity: rule.severity,
-      place,
-      what,
-      next,
-      ...(also === undefined ? {} : { also: [also] }),
-    })),
-  );
+  const live = told(LIVE_RULES, views);
   const found = [...live, ...clusters(views).flatMap(lintConf)];
   const order = ({ place }: Problem): number =>
     seen.findIndex(({ name }) =>
