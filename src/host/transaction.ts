@@ -38,7 +38,7 @@ tx_until() {
 
 # What is written before the token must be on the disk before the token changes.
 on_disk() {
-  sync "$@" 2>/dev/null || sync
+  sync "$@" 2>/dev/null || flush
 }
 
 # The changes that are not confirmed are taken back at boot, before anything reads what they changed.
@@ -83,7 +83,7 @@ op_tx_open() {
   umask "$mask"
   [ "$status" -eq 0 ] || { rm -rf "$tx.new"; return 1; }
   printf '%s\n' "$id" >"$tx.new/id" && : >"$tx.new/armed" && tx_until "$seconds" "$tx.new" &&
-    sync && mv -T "$tx.new" "$tx" && on_disk "$R/var/lib/lvsctl" && guard_start "$id" && settle_arm && tx_hold "$id" &&
+    flush && mv -T "$tx.new" "$tx" && on_disk "$R/var/lib/lvsctl" && guard_start "$id" && settle_arm && tx_hold "$id" &&
     return 0
   echo 'nothing can be armed here: no change is made that could not be taken back'
   rm -rf "$tx.new"
@@ -278,7 +278,7 @@ tx_back() {
   printf '%s\n' $$ >"$tx/claimer"
   if line_of "$tx/session" && [ "$line" != $$ ] && tx_lives "$line"; then tx_kill "$line"; fi
   tx_undo >"$tx/log" 2>&1
-  sync
+  flush
   line_of "$tx/id"
   old=$(umask)
   umask 077

@@ -72,7 +72,7 @@ unpack() {
   set -- "$1" "$2" "$tree"/* "$tree"/.[!.]*
   set -f
   shift_to_top "$@" || return 1
-  printf '%s\n' "$2" >"$tree/.lvsctl-sha256" && chmod -R u=rwX,go=rX "$tree" && sync || return 1
+  printf '%s\n' "$2" >"$tree/.lvsctl-sha256" && chmod -R u=rwX,go=rX "$tree" && flush || return 1
   if [ -e "$R$1" ] || [ -L "$R$1" ]; then
     if [ -e "$tx/armed" ]; then put_aside "$1"; else mv -fT "$R$1" "$staged/old"; fi || return 1
   fi

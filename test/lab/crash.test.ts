@@ -1,0 +1,3 @@
+import { crashSample } from './crash.ts';
+
+crashSample();
