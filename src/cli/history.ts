@@ -2,7 +2,7 @@ import { failure } from '../errors/index.ts';
 import { historyText, runText } from '../report/history-text.ts';
 import { aim, type HostOptions } from './context.ts';
 import { EXIT, type Output } from './output.ts';
-import { chooseRun, headOf, readHistory, readRun } from './runs.ts';
+import { checkRunId, chooseRun, headOf, readHistory, readRun } from './runs.ts';
 
 /** `lvsctl history [HOST]`: what was done on hosts, newest first. */
 export async function historyCommand(
@@ -46,6 +46,7 @@ export async function showCommand(
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
+  checkRunId(id);
   const target = await aim(options, output);
   try {
     const history = await readHistory(target, options, output, signal);

@@ -5,7 +5,7 @@ import { type Aim, aim } from './context.ts';
 import { makePlan, planAfterOthers } from './make-plan.ts';
 import type { Output } from './output.ts';
 import { showPlan } from './plan.ts';
-import { chooseRun, headOf, type Run, readHistory } from './runs.ts';
+import { checkRunId, chooseRun, headOf, type Run, readHistory } from './runs.ts';
 
 export interface RollbackOptions extends ApplyOptions {
   out?: string;
@@ -18,6 +18,7 @@ export async function rollbackCommand(
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
+  if (id !== undefined) checkRunId(id);
   if (options.out !== undefined) return saveRollback(id, options, options.out, output, signal);
   return agreeAndRun(options, output, signal, {
     instead: 'Say --yes; lvsctl show ID tells what a run changed.',

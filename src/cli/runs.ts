@@ -86,11 +86,26 @@ export function headOf({ hosts, id }: Run): HostRun {
 }
 
 /**
+ * Refuses what no run's id begins with, before any host is asked: that is 16 hexadecimal digits.
+ * @throws CLI-USAGE
+ */
+export function checkRunId(said: string): void {
+  if (/^[0-9a-f]{1,16}$/i.test(said)) return;
+  throw failure({
+    code: 'CLI-USAGE',
+    place: { kind: 'none' },
+    what: `no run’s id begins with “${said}”: an id is 16 digits from 0 to 9 and a to f`,
+    next: 'lvsctl history lists the runs that hosts keep.',
+  });
+}
+
+/**
  * The run that an operator names, by the beginning of its id.
  * @throws RUN-UNKNOWN, RUN-AMBIGUOUS; where hosts could not be read, their problems with it
  */
 export function chooseRun(said: string, { found, problems }: Reading<Run[]>): Run {
-  const [run, other] = found.filter(({ id }) => id.startsWith(said.toLowerCase()));
+  const fitting = found.filter(({ id }) => id.startsWith(said.toLowerCase()));
+  const [run, other] = fitting;
   if (run !== undefined && other === undefined) return run;
   const problem: Problem =
     run === undefined
@@ -103,7 +118,7 @@ export function chooseRun(said: string, { found, problems }: Reading<Run[]>): Ru
       : {
           code: 'RUN-AMBIGUOUS',
           place: { kind: 'none' },
-          what: `several runs begin with ${said}: ${found.flatMap(({ id }) => (id.startsWith(said) ? [id] : [])).join(', ')}`,
+          what: `several runs begin with ${said}: ${fitting.map(({ id }) => id).join(', ')}`,
           next: 'Say more of it.',
         };
   if (problems.length > 0) throw new LvsctlError([...problems, problem]);
