@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { watchStreams } from './streams.ts';
 import { VERSION } from './version.ts';
 
 /** The options that every command takes. */
@@ -29,17 +30,6 @@ async function act(options: Common, run: Run): Promise<void> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
-  // Nobody reads any more (lvsctl plan | head): what goes on is brought to its end all the same, for an apply is no
-  // better off half done. A disk that takes no more words makes the exit code 1.
-  let unwritten = false;
-  const unheard = (error: NodeJS.ErrnoException): void => {
-    if (error.code === 'EPIPE') return;
-    unwritten = true;
-    // The last words fail only after the command has ended.
-    if (process.exitCode === EXIT.done) process.exitCode = EXIT.error;
-  };
-  process.stdout.on('error', unheard);
-  process.stderr.on('error', unheard);
   let code: number;
   try {
     code = await run(output, controller.signal);
@@ -47,7 +37,6 @@ async function act(options: Common, run: Run): Promise<void> {
     code = reportError(error, output, controller.signal.aborted);
   }
   if (controller.signal.aborted) code = EXIT.interrupted;
-  if (unwritten && code === EXIT.done) code = EXIT.error;
   process.off('SIGINT', stop);
   process.off('SIGTERM', stop);
   process.exitCode = code;
@@ -480,6 +469,7 @@ function withInventory<O extends { inventory?: string[] }>(options: O): O & { in
 
 /** Runs the command line of this process. */
 export async function main(argv: readonly string[]): Promise<void> {
+  watchStreams();
   if (argv.length === 3 && (argv[2] === '--version' || argv[2] === '-V')) {
     process.stdout.write(`${VERSION}\n`);
     return;

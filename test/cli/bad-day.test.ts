@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../transport/sshd.ts';
 import { lvsctl } from './lvsctl.ts';
@@ -167,10 +168,56 @@ describe('nobody reads', () => {
     },
   );
 
-  it('stdout takes no more: exit code 1', async () => {
-    const line = `exec "$0" "$1" validate -i "$2" >/dev/full`;
-    const child = spawn('sh', ['-c', line, process.execPath, program, inventory], { stdio: 'ignore' });
-    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(1);
+  it.each([
+    ['a result', 'validate -i "$2"'],
+    ['the help', '--help'],
+    ['the help of a command', 'plan --help'],
+    ['the version', '--version'],
+  ])('stdout takes no more (%s): one plain error, exit code 1', async (_name, args) => {
+    const run = await execa('sh', ['-c', `exec "$0" "$1" ${args} >/dev/full`, process.execPath, program, inventory], {
+      reject: false,
+      env: { NO_COLOR: '1' },
+    });
+    expect(run.exitCode).toBe(1);
+    expect(run.stderr).toMatch(/^CLI-NOT-PRINTED\n {2}what the command says can’t be written: ENOSPC\n {2}→ /u);
+    expect(run.stderr.match(/CLI-NOT-PRINTED/gu)).toHaveLength(1);
+    expect(run.stderr).not.toMatch(/^\s+at /mu);
+  });
+
+  it.each(['--help', 'validate'])('neither stream takes more (%s): exit code 1', async (command) => {
+    const run = await execa('sh', ['-c', `exec "$0" "$1" ${command} >/dev/full 2>&1`, process.execPath, program], {
+      reject: false,
+      cwd: folder,
+    });
+    expect(run.exitCode).toBe(1);
+  });
+
+  it('the help: it ends by itself, and says nothing of it', async () => {
+    const child = spawn(process.execPath, [program, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    child.stdout.destroy();
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    const ended = await new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal })));
+    expect(ended).toEqual({ code: 0, signal: null });
+    expect(said).toBe('');
+  });
+});
+
+describe('a run’s id that can be none', () => {
+  it.each([
+    ['show', 'last'],
+    ['show', '0123456789abcdef0'],
+    ['rollback', 'web1'],
+    ['rollback', ''],
+  ])('%s %s: refused before any host is asked', async (command, id) => {
+    const hosts = { gone: { ssh: { address: '127.0.0.1', port: await freePort() } } };
+    const file = write('gone.yaml', { version: 1, name: 'test', hosts });
+    const run = await lvsctl([command, id, '-i', file]);
+    expect(run).toMatchObject({ code: 1, out: '' });
+    expect(run.err).toMatch(/^CLI-USAGE\n {2}no run’s id begins with/u);
+    expect(run.err).not.toContain('SSH-');
   });
 });
 
