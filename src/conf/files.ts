@@ -8,32 +8,46 @@ import type { Included } from './keepalived.ts';
 /** Bytes of one file. */
 const SIZE_LIMIT = 4 * 1024 * 1024;
 
+/** A file's text, or why there is none. */
+export function textOf(file: string): { text: string } | { problem: Problem } {
+  try {
+    return { text: readText(file, SIZE_LIMIT) };
+  } catch (error) {
+    return { problem: unreadable(file, error) };
+  }
+}
+
 /**
  * A file's text.
  * @throws CONF-NO-FILE
  */
 export function readConf(file: string): string {
-  try {
-    return readText(file, SIZE_LIMIT);
-  } catch (error) {
-    throw failure(unreadable(file, error), { cause: error });
-  }
+  const read = textOf(file);
+  if ('problem' in read) throw failure(read.problem);
+  return read.text;
 }
 
 function unreadable(file: string, error: unknown): Problem {
-  return {
-    code: 'CONF-NO-FILE',
-    place: { kind: 'file', file },
-    what: `the file can’t be read: ${whyNot(error)}`,
-    next: 'Check its name and whether you may read it.',
-  };
+  const { why, next } = reasonOf(error);
+  return { code: 'CONF-NO-FILE', place: { kind: 'file', file }, what: `the file can’t be read: ${why}`, next };
 }
 
-function whyNot(error: unknown): string {
-  if (error instanceof TypeError) return 'it is not UTF-8 text';
-  if (error instanceof TooLarge) return 'it is larger than 4 MiB';
-  if (error instanceof Error && 'code' in error) return error.code === 'ENOENT' ? 'there is none' : String(error.code);
-  return String(error);
+/** Why a file has no text, and what to do about it. */
+function reasonOf(error: unknown): { why: string; next: string } {
+  if (error instanceof TypeError)
+    return {
+      why: 'it is not UTF-8 text',
+      next: 'Name the configuration itself: what else is there is told by file(1).',
+    };
+  if (error instanceof TooLarge)
+    return {
+      why: 'it is larger than 4 MiB',
+      next: 'Check that it is the one you meant: no configuration is as large.',
+    };
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  if (code === 'ENOENT') return { why: 'there is none', next: 'Check its name.' };
+  if (code === 'EISDIR') return { why: 'it is a folder', next: 'Name the files in it.' };
+  return { why: code, next: 'Check whether you may read it.' };
 }
 
 /**
@@ -50,7 +64,7 @@ export function includeFiles(pattern: string, from: string): Included {
       files.push({ file, text: readText(file, SIZE_LIMIT) });
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'EISDIR') continue;
-      return { why: whyNot(error) };
+      return { why: reasonOf(error).why };
     }
   }
   return { files };

@@ -50,7 +50,7 @@ export function importFiles(args: readonly string[], options: ImportOptions): Im
  */
 export function importHosts(read: readonly ReadHost[], args: readonly string[], options: ImportOptions): Imported {
   const gaps = makeGaps();
-  const given = readSources(args);
+  const given = readSources(args, gaps);
   const sources = [...read.flatMap(({ seen }) => sourcesOf(seen, gaps)), ...given];
   const hosts = hostsOf(read, sources, options, gaps);
   const composed = compose(options.name, hosts, gaps);

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,6 +38,28 @@ describe('lvsctl import', () => {
     expect(run.code).toBe(1);
     expect(run.err).toContain('CONF-NO-FILE');
     expect(existsSync(out)).toBe(false);
+  });
+
+  test('files in a folder that are no text are left out and told; named ones are refused, all at once', async () => {
+    const from = join(folder, 'etc');
+    mkdirSync(join(from, 'deep'), { recursive: true });
+    copyFileSync(`${samples}pair.conf`, join(from, 'keepalived.conf'));
+    const binary = Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0xff, 0xfe, 0x00]);
+    const [first, second] = [join(from, 'deep', 'ipvsadm.rules'), join(from, 'eth0.nmconnection')];
+    for (const file of [first, second, join(from, 'core')]) writeFileSync(file, binary);
+    const run = await lvsctl(['import', `lvs1=${from}`]);
+    expect(run.code).toBe(3);
+    expect(run.out).toContain('virtual_router_id');
+    for (const file of [first, second]) expect(run.out).toContain(`# - ${file} `);
+    expect(run.err.replaceAll(/\s+/gu, ' ').match(/is not UTF-8 text; it was left out/gu)).toHaveLength(2);
+    const named = await lvsctl(['import', first, second, '/dev/null']);
+    expect(named).toMatchObject({ code: 1, out: '' });
+    expect(named.err.match(/^.*(?:CONF-NO-FILE|IMPORT-UNKNOWN-FILE)$/gmu)).toHaveLength(3);
+    expect(named.err).not.toContain('may read it');
+    rmSync(join(from, 'keepalived.conf'));
+    const nothing = await lvsctl(['import', from]);
+    expect(nothing.err).toContain('IMPORT-NO-FILES');
+    expect(nothing.err.match(/CONF-NO-FILE/gu)).toHaveLength(2);
   });
 
   test('--json: the inventory and each finding as a line', async () => {
