@@ -8,6 +8,8 @@ export interface Findings {
   add(path: Path, code: string, what: string, next: string, of?: 'key' | 'value', also?: Also): void;
   /** `line 12`, or `line 12 of hosts.yaml` where there are several files; for a problem that has two places. */
   line(path: Path, of?: 'key' | 'value'): string;
+  /** Whether something is wrong with a value, or in it, or was so wrong that it was left out: what follows from that isn't told. */
+  has(path: Path): boolean;
   readonly document: SourceDocument;
 }
 
@@ -23,9 +25,11 @@ export function alsoAt(document: SourceDocument, { path, of, says }: Also): { pl
   return { place: document.place(path, of), says };
 }
 
-export function makeFindings(document: SourceDocument): Findings {
+/** @param left paths (joined by NUL) of what was left out */
+export function makeFindings(document: SourceDocument, left: ReadonlySet<string> = new Set()): Findings {
   const problems: Problem[] = [];
   const told = new Set<string>();
+  const wrong: string[] = [];
   return {
     problems,
     document,
@@ -41,6 +45,12 @@ export function makeFindings(document: SourceDocument): Findings {
       const key = JSON.stringify(problem);
       if (!told.has(key)) problems.push(problem);
       told.add(key);
+      wrong.push(path.join('\0'));
+    },
+    has: (path) => {
+      const asked = path.join('\0');
+      const isIn = (inner: string, outer: string) => inner === outer || inner.startsWith(`${outer}\0`);
+      return wrong.some((one) => isIn(one, asked)) || [...left].some((one) => isIn(one, asked) || isIn(asked, one));
     },
     line: (path, of = 'value') => {
       const { file, line } = document.place(path, of);

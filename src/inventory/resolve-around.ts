@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Address, cidrText, holds, parseAddress, parseCidr } from './addresses.ts';
 import { besides, readBeside } from './beside.ts';
 import type { Path } from './document.ts';
-import type { Findings } from './findings.ts';
+import type { Also, Findings } from './findings.ts';
 import { hostsOf, membersOf, type Names } from './groups.ts';
 import type { Application, Archive, Host, ReverseProxy, Service, WebServer } from './model.ts';
 import type { Inventory, InventoryApplication, InventoryProxy } from './schema.ts';
@@ -69,7 +69,7 @@ function resolveProxy(
   const servers = [...byHost].flatMap(([host, { at, one }]) => {
     const address = addressTowards(hosts, host, members);
     if (address === undefined) {
-      findings.add(at, 'INV-NO-ADDRESS', `${host} has no address that ${name} could ask`, 'Give it one.', 'key');
+      noAddress(host, { path: at, of: 'key', says: `asked by ${name}` }, hosts, findings);
       return [];
     }
     return { host, address, port: one.port, weight: one.weight ?? 1, backup: one.backup ?? false };
@@ -107,6 +107,21 @@ function resolveProxy(
     upstream: { method: said.upstream.method ?? 'round_robin', servers },
     ...(said.health_check === undefined ? {} : { healthCheck: { path: said.health_check.path, allow: listed } }),
   };
+}
+
+/** Told once, however many ask; and not where its interfaces are wrong, which is why it has none. */
+function noAddress(name: string, asking: Also, hosts: readonly Host[], findings: Findings): void {
+  const groups = hosts.find((host) => host.name === name)?.groups ?? [];
+  const said: Path[] = [['hosts', name], ...groups.map((group): Path => ['groups', group]), ['defaults', 'host']];
+  if (said.some((path) => findings.has([...path, 'interfaces']))) return;
+  findings.add(
+    ['hosts', name, 'interfaces'],
+    'INV-NO-ADDRESS',
+    `${name} has no address, and others ask it`,
+    'Give one of its interfaces an address.',
+    'key',
+    asking,
+  );
 }
 
 /** Where `allow` says nothing or `directors`: the addresses of the directors whose services these proxies stand behind. */

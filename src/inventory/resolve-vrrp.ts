@@ -69,9 +69,11 @@ export function resolveVrrp(
   vips: ReadonlyMap<string, NamedVip>,
   findings: Findings,
 ): VrrpGroup[] {
-  const vipsLost = Object.entries(inventory.vips ?? {}).some(
-    ([name, said]) => said.vrrp !== undefined && vips.get(name)?.vrrp === undefined,
-  );
+  const vipsLost =
+    findings.has(['vips']) ||
+    Object.entries(inventory.vips ?? {}).some(
+      ([name, said]) => said.vrrp !== undefined && vips.get(name)?.vrrp === undefined,
+    );
   const groups = Object.entries(inventory.vrrp ?? {}).map(([name, said]) => {
     const path: Path = ['vrrp', name];
     const nodes = Object.entries(said.nodes).filter(([host]) =>
@@ -167,7 +169,11 @@ function resolveInstance(
       node.interfaces?.[name] === undefined
         ? [...path, 'interface']
         : ['vrrp', group, 'nodes', host, 'interfaces', name];
-    const found = hosts.find((each) => each.name === host)?.interfaces.find((each) => each.name === device);
+    const owner = hosts.find((each) => each.name === host);
+    const found = owner?.interfaces.find((each) => each.name === device);
+    const places = [['hosts', host], ...(owner?.groups ?? []).map((one) => ['groups', one]), ['defaults', 'host']];
+    const isWrong = () => places.some((said) => findings.has([...said, 'interfaces', device]));
+    if ((found?.addresses ?? []).length === 0 && isWrong()) return [];
     if (found === undefined) {
       const same = without.get(at.join()) ?? { at, device, hosts: [] };
       without.set(at.join(), { ...same, hosts: [...same.hosts, host] });
@@ -175,7 +181,14 @@ function resolveInstance(
     }
     const address = found.addresses.find((each) => each.family === family) ?? found.addresses[0];
     if (address === undefined) {
-      findings.add(at, 'INV-NO-ADDRESS', `${host}’s ${device} has no address to speak VRRP from`, 'Give it one.');
+      findings.add(
+        ['hosts', host, 'interfaces', device],
+        'INV-NO-ADDRESS',
+        `${host}’s ${device} has no address to speak VRRP from`,
+        'Give it one.',
+        'key',
+        { path: at, says: `${group}.${name} speaks there` },
+      );
       return [];
     }
     return [{ host, device, address: address.address }];

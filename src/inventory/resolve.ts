@@ -25,7 +25,7 @@ export function resolveCluster(
   inventory: Inventory,
   left: ReadonlySet<string>,
 ): { cluster: Cluster; problems: [] } | { cluster?: undefined; problems: Problem[] } {
-  const findings = makeFindings(document);
+  const findings = makeFindings(document, left);
   const names = resolveGroups(inventory, hostNames(document), findings);
   const described = Object.keys(inventory.hosts ?? {}).map((name) => resolveHost(name, inventory, names, findings));
   if (described.length === 0 && left.size === 0) {

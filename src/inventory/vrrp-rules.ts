@@ -11,7 +11,7 @@ const LONGEST_SCRIPT = 4294;
 
 /**
  * What VRRP and keepalived can't do, found before any host is touched.
- * @param vipsLost some VIP names an instance that there is not: it may have been meant for this group
+ * @param vipsLost some VIP is wrong, or names an instance that there is not: it may have been meant for this group
  */
 export function checkVrrp(group: VrrpGroup, said: InventoryVrrp, vipsLost: boolean, findings: Findings): void {
   const path: Path = ['vrrp', group.name];
@@ -79,7 +79,7 @@ export function checkVrrp(group: VrrpGroup, said: InventoryVrrp, vipsLost: boole
         'Leave version out, or use 3.',
       );
     }
-    if (instance.addresses.length === 0 && !vipsLost) {
+    if (instance.addresses.length === 0 && !vipsLost && !findings.has([...at, 'addresses'])) {
       findings.add(
         at,
         'INV-NO-ADDRESS',

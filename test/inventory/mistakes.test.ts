@@ -19,6 +19,11 @@ const pair = (more = '', instance = '') => `${HOSTS}vrrp:
 ${more.replace(/^(?=.)/gm, '    ')}
 vips: { shop: { addresses: [10.0.0.100], vrrp: edge.outside } }
 `;
+const proxies = (addresses: string) =>
+  `${HOSTS.replace('[10.1.0.9/24]', addresses)}proxies:
+  front: { software: nginx, hosts: [a], port: 80, upstream: { servers: { r: { port: 80 } } } }
+  other: { software: nginx, hosts: [b], port: 80, upstream: { servers: { r: { port: 80 } } } }
+`;
 const service = (said: string, real = '{ r: {} }') =>
   `${HOSTS}services:\n  web:\n    { mode: dr, vip: 10.1.0.100, directors: [a], real_servers: ${real}, ${said} }\n`.replace(
     /mode: dr, (.*)(mode: \w+)/,
@@ -192,6 +197,39 @@ describe('one mistake, one problem', () => {
     ],
     ['a delay without preemption', pair('preempt_delay: 5'), 'INV-NO-PREEMPT'],
     ['nothing to carry', pair().replace(', vrrp: edge.outside', ''), 'INV-NO-ADDRESS edge.outside carries no address'],
+    [
+      'carried addresses that are none',
+      pair('', ', addresses: [10.0.0.999/24]').replace(', vrrp: edge.outside', ''),
+      'INV-BAD-ADDRESS “10.0.0.999/24” is no address',
+    ],
+    [
+      'a VIP that is none',
+      pair().replace('[10.0.0.100]', '[10.0.0.999]'),
+      'INV-BAD-ADDRESS “10.0.0.999” is no address',
+    ],
+    [
+      'a node’s address that is none',
+      pair().replace('10.0.0.2/24', '10.0.0.2'),
+      'INV-BAD-ADDRESS “10.0.0.2” is no address with a prefix length',
+    ],
+    ['a node’s addresses that are no list of texts', pair().replace('[10.0.0.2/24]', '[10.5]'), '4:41 INV-WRONG-TYPE'],
+    ['a node’s interface that is none', pair().replace('{ addresses: [10.0.0.2/24] }', '5'), '4:27 INV-WRONG-TYPE'],
+    [
+      'a node without an address, in two instances',
+      pair()
+        .replace('{ addresses: [10.0.0.2/24] }', '{}')
+        .replace(
+          'interface: out }',
+          'interface: out }, more: { virtual_router_id: 52, interface: out, addresses: [10.0.0.101/24] }',
+        ),
+      '4:22 INV-NO-ADDRESS a’s out has no address to speak VRRP from',
+    ],
+    ['a server’s address that is none', proxies('[10.1.0.9]'), 'INV-BAD-ADDRESS “10.1.0.9” is no address'],
+    [
+      'a server without an address, asked twice',
+      proxies('[]'),
+      '6:8 INV-NO-ADDRESS r has no address, and others ask it',
+    ],
     [
       'an instance that is none',
       pair().replace('edge.outside', 'edge.outsid'),
