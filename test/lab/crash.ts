@@ -12,13 +12,16 @@ import { differences, type Snapshot } from './snapshot.ts';
 
 const program = new URL('../../dist/lvsctl.js', import.meta.url).pathname;
 
-/** The tunnel, a service by firewall mark, timeouts, a parameter, a module, files and pages come; the gateway changes. */
+/**
+ * The tunnel, a service by firewall mark, timeouts, a parameter, a module, files and pages come; the gateway changes. The
+ * packages are there before: what is compared is what an apply takes back.
+ */
 function inventory(state: 'old' | 'new'): string {
   const isNew = state === 'new';
   const gateway = isNew ? '192.168.10.254' : '192.168.10.12';
   const extras = isNew
     ? 'sysctls: { net.core.somaxconn: 5000 }, modules: [dummy], files: { /etc/lvs/one.txt: { content: "new\\n" } }'
-    : 'files: { /etc/lvs-old.txt: { content: "old\\n" } }';
+    : 'packages: [iptables], files: { /etc/lvs-old.txt: { content: "old\\n" } }';
   return `version: 1
 name: minimal-nat
 defaults: { host: { ssh: { user: root }, ${extras} } }
