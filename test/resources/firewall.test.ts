@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FirewallFacts } from '../../src/platform/facts.ts';
-import { bootParts, type FirewallPlace, type FirewallResource, linesOf } from '../../src/resources/firewall.ts';
+import { type FirewallPlace, type FirewallResource, linesOf } from '../../src/resources/firewall.ts';
+import { bootParts } from '../../src/resources/firewall-boot.ts';
 import { filtersOf, iptablesInUse } from '../../src/resources/firewall-filters.ts';
 import type { FirewallRule } from '../../src/resources/firewall-rules.ts';
 import { diffOne, keyOf, kinds } from '../../src/resources/index.ts';
