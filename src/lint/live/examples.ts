@@ -80,3 +80,14 @@ export function network(devices: Readonly<Record<string, string[]>>): { link: st
 export function sysctls(...lines: string[]): string {
   return lines.map((line) => `./${line}`).join('\n');
 }
+
+/** A director with one rule, which it has saved. */
+export function director(rule: string, more: Readonly<Record<string, string>> = {}): string {
+  return host('lvs1', {
+    ipvs: table(WEB, rule),
+    'file /etc/sysconfig/ipvsadm': `${WEB}\n${rule}\n`,
+    units: unit('ipvsadm', 'enabled'),
+    ...network({ lo: ['127.0.0.1/8'], eth0: ['192.0.2.1/24', '192.0.2.100/24'] }),
+    ...more,
+  });
+}

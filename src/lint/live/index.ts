@@ -4,14 +4,20 @@ import type { Observed } from '../../observed/observed.ts';
 import { lintConf } from '../conf/index.ts';
 import { told } from '../told.ts';
 import { LIVE_BOOT } from './boot.ts';
+import { LIVE_DIRECTORS } from './directors.ts';
 import { LIVE_DRIFT } from './drift.ts';
-import { LIVE_HOSTS } from './hosts.ts';
+import { LIVE_REAL_SERVERS } from './real-servers.ts';
 import type { LiveRule } from './rule.ts';
+import { LIVE_UNREAD } from './unread.ts';
 import { routers, type View, viewOf } from './view.ts';
 import { LIVE_VRRP } from './vrrp.ts';
 
 /** Every rule about hosts as they are. */
-export const LIVE_RULES: readonly LiveRule[] = [...LIVE_BOOT, ...LIVE_DRIFT, ...LIVE_VRRP, ...LIVE_HOSTS];
+export const LIVE_RULES: readonly LiveRule[] = [
+  ...[...LIVE_BOOT, ...LIVE_DRIFT, ...LIVE_VRRP, ...LIVE_REAL_SERVERS, ...LIVE_DIRECTORS, ...LIVE_UNREAD].sort(
+    (a, b) => (a.code < b.code ? -1 : 1),
+  ),
+];
 
 /**
  * What is wrong or fragile on hosts that were read together, by the rules about hosts and those about keepalived.conf.

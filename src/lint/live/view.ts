@@ -174,3 +174,8 @@ export function isSegment({ layer, up }: Link): boolean {
 export function isTunnel({ layer, kind }: Link): boolean {
   return /^(ipip|gre|tunnel6|gre6|sit|ip6gre)$/.test(layer) || /^(ipip|gre|ip6tnl|ip6gre|sit)$/.test(kind);
 }
+
+/** Whether an address is VRRP’s to give on that host: a director’s. */
+export function isCarried({ configured }: View, address: string): boolean {
+  return configured.instances.some(({ addresses }) => addresses.some((one) => one.address === address));
+}
