@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LvsctlError, type Problem } from '../errors/index.ts';
+import type { Floating } from '../plan/floating.ts';
 import type { Question } from '../plan/health.ts';
 import { isTaken } from '../plan/plan.ts';
 import type { Connection } from '../transport/types.ts';
-import { type Look, lookAfter, type Seen } from '../verify/health.ts';
+import type { Look, Seen } from '../verify/health.ts';
+import { astray, noteHolders } from './floating.ts';
+import { look, tried } from './looks.ts';
 import type { Run } from './run.ts';
 
 /**
@@ -14,10 +17,13 @@ import type { Run } from './run.ts';
  * Of a VIP nothing can be said while its service is being changed in several places. So it is asked only where what is
  * behind it is at rest: after a host behind the directors when none of these has anything left to do, after a director
  * when nobody else has. Hosts that are changed at the same time wait for each other, and are judged by the same answer.
+ * So do nodes that share floating addresses, of each of which one node is to have it when time for an election is over.
  */
 export interface Watch {
   /** Questions that were answered before the first change. */
   answered: Set<Question>;
+  /** Floating addresses that one node had then, and no other. */
+  held: Set<Floating>;
   /** Connections to those who ask and aren't hosts of the plan. */
   askers: Map<string, Connection>;
   /** Hosts with changes that have begun; those at rest: all are made, if not confirmed, or taken back. */
@@ -25,8 +31,8 @@ export interface Watch {
   rest: Set<string>;
   /** Hosts at their last step: it goes on, or it isn't known yet whether they are well by themselves. */
   last: Set<string>;
-  /** Services whose VIPs are being waited for, by all whose changes are made. */
-  vips: Map<string, Wait>;
+  /** Services whose VIPs, and instances whose addresses are being waited for, by all whose changes are made. */
+  waits: Map<string, Wait>;
 }
 
 /** One wait for several hosts: whoever comes while it goes on is judged with the others, by an answer to a question put later. */
@@ -41,11 +47,12 @@ interface Wait {
 export function newWatch(): Watch {
   return {
     answered: new Set(),
+    held: new Set(),
     askers: new Map(),
     begun: new Set(),
     rest: new Set(),
     last: new Set(),
-    vips: new Map(),
+    waits: new Map(),
   };
 }
 
@@ -75,17 +82,12 @@ export async function lookBefore(run: Run): Promise<void> {
       }
     }),
   );
+  await noteHolders(run);
 }
 
 async function ask(name: string, questions: readonly Question[], run: Run): Promise<Seen[]> {
   const looks = questions.map(({ address, port, count, how }): Look => ({ what: 'answer', address, port, count, how }));
   return look(name, looks, run);
-}
-
-async function look(name: string, looks: readonly Look[], run: Run): Promise<Seen[]> {
-  const connection = run.connections.get(name) ?? run.course.watch.askers.get(name);
-  if (connection === undefined || looks.length === 0) return [];
-  return lookAfter(connection, looks);
 }
 
 /**
@@ -97,24 +99,44 @@ export async function unwell(host: string, run: Run): Promise<Problem[]> {
   if (plan.health === undefined || options.healthTimeout === undefined) return [];
   const seconds = options.healthTimeout;
   const own = plan.health.hosts.find((one) => one.host === host);
-  const mine = plan.health.questions.filter(
-    ({ from, of }) => of.what === 'real-server' && (of.host === host || from === host),
-  );
+  const mine = plan.health.questions.filter((each) => isMine(each, host, run));
   const here = async () => [...(own === undefined ? [] : await ill(host, own, run)), ...(await silent(mine, run))];
-  const wrong = await waitFor(here, host, seconds, run);
+  const begun = performance.now();
+  const wrong = await waitFor(here, host, begun + seconds * 1000, run);
   if (wrong.length > 0) return [notWell(host, wrong)];
+  const slow = mine.filter((each) => each.settle !== undefined && course.watch.answered.has(each));
+  if (slow.length > 0) {
+    const settle = Math.min(seconds, Math.max(...slow.map((each) => each.settle ?? 0)));
+    await until(() => begun + settle * 1000, run);
+    const late = await waitFor(() => silent(slow, run), host, begun + seconds * 1000, run);
+    if (late.length > 0) return [notWell(host, late)];
+  }
   course.watch.last.delete(host);
   const vips = plan.health.questions.filter(
     ({ of, directors, others }) => of.what === 'vip' && [...directors, ...others].includes(host),
   );
-  await othersMade(host, vips, run);
-  const unheard = await silentVips(host, vips, seconds, run);
+  const floating = plan.health.floating.filter(({ nodes }) => nodes.some((node) => node.host === host));
+  const around = [
+    ...vips.flatMap(({ directors, others }) => [...directors, ...others]),
+    ...floating.flatMap(({ nodes }) => nodes.map((node) => node.host)),
+  ];
+  await othersMade(host, new Set(around), run);
+  const found = await Promise.all([silentVips(host, vips, seconds, run), strayed(host, floating, seconds, run)]);
+  const unheard = found.flat();
   return unheard.length > 0 ? [notWell(host, unheard)] : [];
 }
 
+/** Whether a question about a real server tells of this host's changes. */
+function isMine({ from, of, how }: Question, host: string, { plan }: Run): boolean {
+  if (of.what !== 'real-server') return false;
+  // While it is drained it has no weight in a director's table: that tells when the director itself has come to its end.
+  const drained =
+    how.by === 'table' && plan.steps.some(({ host: at, drains }) => at === from && drains?.host === of.host);
+  return from === host || (of.host === host && !drained);
+}
+
 /** Looks until all is well, the time is over (but once in any case), or the run is stopped; says what is wrong then. */
-async function waitFor(find: () => Promise<string[]>, host: string, seconds: number, run: Run): Promise<string[]> {
-  const end = performance.now() + seconds * 1000;
+async function waitFor(find: () => Promise<string[]>, host: string, end: number, run: Run): Promise<string[]> {
   for (;;) {
     const wrong = await find();
     if (wrong.length === 0 || run.options.signal?.aborted) return [];
@@ -123,9 +145,17 @@ async function waitFor(find: () => Promise<string[]>, host: string, seconds: num
   }
 }
 
-/** Waits for hosts of the same services whose last step goes on, until they are well or went back. */
-async function othersMade(host: string, vips: readonly Question[], run: Run): Promise<void> {
-  const around = new Set(vips.flatMap(({ directors, others }) => [...directors, ...others]));
+/** Waits for a moment that may move on, or until the run is stopped. */
+async function until(moment: () => number, { options }: Run): Promise<void> {
+  for (;;) {
+    const left = moment() - performance.now();
+    if (left <= 0 || options.signal?.aborted) return;
+    await sleep(Math.min(1000, left));
+  }
+}
+
+/** Waits for hosts of the same services or addresses whose last step goes on, until they are well or went back. */
+async function othersMade(host: string, around: ReadonlySet<string>, run: Run): Promise<void> {
   const { last } = run.course.watch;
   while ([...last].some((other) => around.has(other)) && performance.now() < heldUntil(host, run)) await sleep(50);
 }
@@ -168,30 +198,48 @@ function told(names: readonly string[], seen: readonly Seen[]): string[] {
   return seen.flatMap((one, index) => (one.state === 'ill' ? [`${names[index]}: ${one.said}`] : []));
 }
 
-/** Who asks can be lost, which says nothing of who is asked. */
-async function tried(looking: Promise<Seen[]>): Promise<Seen[]> {
-  try {
-    return await looking;
-  } catch (error) {
-    if (error instanceof LvsctlError) return [];
-    throw error;
-  }
-}
-
 async function silentVips(host: string, vips: readonly Question[], seconds: number, run: Run): Promise<string[]> {
   const resting = () => vips.filter((each) => atRest(each, host, run));
   const services = new Set(resting().map(({ service }) => service));
   const waits = [...services].map((service) =>
-    joinWait(service, () => resting().filter((each) => each.service === service), host, seconds, run),
+    joinWait(
+      { what: service, settle: 0, find: () => silent(ofService(resting(), service), run) },
+      { host, seconds, run },
+    ),
   );
   return (await Promise.all(waits)).flat();
 }
 
-/** Waits for a service's VIPs with whoever does already: hosts changed together go back together, or stay together. */
-function joinWait(service: string, vips: () => Question[], host: string, seconds: number, run: Run): Promise<string[]> {
-  const { vips: waits } = run.course.watch;
+function ofService(questions: readonly Question[], name: string): Question[] {
+  return questions.filter(({ service }) => service === name);
+}
+
+/** Addresses are asked for when every node has had the time to become master, or to see that another is. */
+async function strayed(host: string, floating: readonly Floating[], seconds: number, run: Run): Promise<string[]> {
+  const { held } = run.course.watch;
+  const resting = () => {
+    const left = leftBeside(host, run);
+    return floating.filter((each) => held.has(each) && (each.agreed || !each.nodes.some((node) => left(node.host))));
+  };
+  const waits = [...new Set(resting().map(({ instance }) => instance))].map((instance) => {
+    const own = () => resting().filter((each) => each.instance === instance);
+    const settle = Math.max(0, ...own().map(({ election }) => election));
+    return joinWait({ what: `vrrp ${instance}`, settle, find: () => astray(own(), run) }, { host, seconds, run });
+  });
+  return (await Promise.all(waits)).flat();
+}
+
+/**
+ * Waits for something with whoever does already: hosts changed together go back together, or stay together.
+ * @param asked `settle`: seconds after a change until the answer counts
+ */
+function joinWait(
+  { what, settle, find }: { what: string; settle: number; find: () => Promise<string[]> },
+  { host, seconds, run }: { host: string; seconds: number; run: Run },
+): Promise<string[]> {
+  const { waits } = run.course.watch;
   const now = performance.now();
-  const known = waits.get(service);
+  const known = waits.get(what);
   if (known !== undefined) {
     known.joined = now;
     known.hosts.push(host);
@@ -199,28 +247,35 @@ function joinWait(service: string, vips: () => Question[], host: string, seconds
   }
   const wait: Wait = { hosts: [host], joined: now, found: Promise.resolve([]) };
   const end = () => Math.min(now + seconds * 1000, ...wait.hosts.map((one) => heldUntil(one, run)));
+  const counts = () => wait.joined + settle * 1000;
   const looking = async () => {
     for (;;) {
+      await until(counts, run);
       const begun = performance.now();
-      const wrong = await silent(vips(), run);
-      const all = begun >= wait.joined;
+      const wrong = await find();
+      const all = begun >= counts();
       if (run.options.signal?.aborted || (wrong.length === 0 && all)) return [];
       if (performance.now() >= end() && all) return wrong;
       if (wrong.length > 0) await sleep(1000);
     }
   };
-  wait.found = looking().finally(() => waits.delete(service));
-  waits.set(service, wait);
+  wait.found = looking().finally(() => waits.delete(what));
+  waits.set(what, wait);
   return wait.found;
 }
 
 /** Whether a VIP is to answer now that this host's changes are made. */
-function atRest({ directors, others }: Question, host: string, { plan, course }: Run): boolean {
-  const { begun, rest } = course.watch;
-  const changed = new Set(plan.steps.filter(isTaken).map((step) => step.host));
-  const left = (other: string) => other !== host && changed.has(other) && !rest.has(other);
+function atRest({ directors, others }: Question, host: string, run: Run): boolean {
+  const { begun } = run.course.watch;
+  const left = leftBeside(host, run);
   if (directors.some(left)) return false;
   return !others.some((other) => left(other) && (begun.has(other) || directors.includes(host)));
+}
+
+/** Tells which other hosts have changes that are neither made yet nor taken back. */
+function leftBeside(host: string, { plan, course }: Run): (other: string) => boolean {
+  const changed = new Set(plan.steps.filter(isTaken).map((step) => step.host));
+  return (other) => other !== host && changed.has(other) && !course.watch.rest.has(other);
 }
 
 function notWell(host: string, wrong: readonly string[]): Problem {

@@ -1,6 +1,8 @@
 import { howToAsk, realServersOf } from '../inventory/derived.ts';
-import type { Check, Cluster, Service, Ssh } from '../inventory/model.ts';
+import type { Check, Cluster, Service, Ssh, VirtualService } from '../inventory/model.ts';
+import { matchWords } from '../resources/ipvs-table.ts';
 import type { SeenHost } from './build.ts';
+import { type Floating, floatingOf } from './floating.ts';
 import { isTaken, type Step } from './plan.ts';
 
 /**
@@ -13,6 +15,8 @@ export interface Health {
   /** By host: its units that are to run, and ports that something is to listen on. */
   hosts: { host: string; units: string[]; ports: number[] }[];
   questions: Question[];
+  /** What VRRP moves between nodes of which one is changed. */
+  floating: Floating[];
 }
 
 /** Where a service is to answer that answered before. */
@@ -25,6 +29,8 @@ export interface Question {
   /** How often, one request after the other: all of them are to be answered. */
   count: number;
   how: HowToAsk;
+  /** Seconds after a change until an answer tells of it; absent: at once. */
+  settle?: number;
   /** `real-server`: this one of the service's. `vip`: the service as clients see it. */
   of: { what: 'real-server'; host: string } | { what: 'vip' };
   /** The service's directors, and the hosts behind them or on the way to them. */
@@ -32,8 +38,14 @@ export interface Question {
   others: string[];
 }
 
-/** `http`: an answer with one of these status codes; without any, one that isn't the server's own failure (below 500). */
-export type HowToAsk = { by: 'connect' } | { by: 'http'; tls: boolean; path: string; status: number[]; name?: string };
+/**
+ * `http`: an answer with one of these status codes; without any, one that isn't the server's own failure (below 500).
+ * `table`: who asks looks into its own IPVS table, where the row (`-u 192.0.2.100:53`) is to have it with a weight.
+ */
+export type HowToAsk =
+  | { by: 'connect' }
+  | { by: 'http'; tls: boolean; path: string; status: number[]; name?: string }
+  | { by: 'table'; row: string };
 
 /** Most requests to a VIP, whatever the weights. */
 const MOST = 20;
@@ -58,13 +70,48 @@ export function healthOf(cluster: Cluster, seen: readonly SeenHost[], steps: rea
     const ports = new Set(sites.filter((site) => site.hosts.includes(name)).map(({ port }) => port));
     return units.length + ports.size === 0 ? [] : [{ host: name, units, ports: [...ports] }];
   });
-  const questions = cluster.services
-    .filter(({ protocol }) => protocol === 'tcp')
-    .flatMap((service) => questionsOf(cluster, service, changed));
-  if (hosts.length === 0 && questions.length === 0) return undefined;
-  const asking = new Set(questions.map(({ from }) => from));
+  const questions = cluster.services.flatMap((service) =>
+    (service.protocol === 'tcp' ? questionsOf : checkedOf)(cluster, service, changed),
+  );
+  const floating = floatingOf(cluster, seen, steps);
+  if (hosts.length + questions.length + floating.length === 0) return undefined;
+  const asking = new Set([
+    ...questions.map(({ from }) => from),
+    ...floating.flatMap(({ nodes }) => nodes.map(({ host }) => host)),
+  ]);
   const askers = cluster.hosts.filter(({ name }) => asking.has(name)).map(({ name, ssh }) => ({ name, ssh }));
-  return { askers, hosts, questions };
+  return { askers, hosts, questions, floating };
+}
+
+/**
+ * Over UDP and SCTP no request suits every server. keepalived's checks know how to ask, and the director's table holds
+ * what they found: a server that failed is out of it, or has weight 0.
+ */
+function checkedOf(cluster: Cluster, service: Service, changed: ReadonlySet<string>): Question[] {
+  const { name, directors, healthCheck, virtuals } = service;
+  // A weight that the check itself sets can be 0 for a server that is well.
+  if (healthCheck === undefined || (healthCheck.check.type === 'misc_check' && healthCheck.check.dynamic)) return [];
+  const { interval, timeout, retries, retryInterval } = healthCheck;
+  const settle = interval + (retries + 1) * timeout + retries * retryInterval;
+  const involved = { service: name, directors, others: behind(cluster, service) };
+  return virtuals.flatMap((row) =>
+    row.realServers
+      .filter(({ weight }) => weight > 0)
+      .flatMap(({ host, address, port }) =>
+        directors
+          .filter((from) => changed.has(host) || changed.has(from))
+          .map((from): Question => {
+            const how: HowToAsk = { by: 'table', row: wordsOf(row) };
+            const asked = { from, address, port, count: 1, how, settle };
+            return { ...involved, ...asked, of: { what: 'real-server', host } };
+          }),
+      ),
+  );
+}
+
+/** A row's name as ipvsadm has it. */
+function wordsOf({ match, family }: VirtualService): string {
+  return matchWords(match.by === 'fwmark' ? { protocol: 'fwmark', mark: match.mark, family } : match).join(' ');
 }
 
 function questionsOf(cluster: Cluster, service: Service, changed: ReadonlySet<string>): Question[] {

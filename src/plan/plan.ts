@@ -5,7 +5,7 @@ import type { Change, Op, Stage } from '../resources/kind.ts';
 import type { Health } from './health.ts';
 
 /** Version of the plan's JSON; a plan of another version is refused. */
-export const PLAN_VERSION = 5;
+export const PLAN_VERSION = 6;
 
 /** One change of one resource, with the resource it brings about, so that apply can observe it again. */
 export interface PlannedChange extends Change {

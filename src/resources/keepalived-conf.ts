@@ -64,32 +64,62 @@ export function withParting(text: string, earlier: string, isMeant: (endpoint: s
  * number of addresses in them, password or interval, and becomes master beside it (keepalived's vrrp.c). Pure.
  */
 export function differingInstances(earlier: string, text: string): string[] {
-  const old = sharedSettings(earlier.split('\n'));
-  return [...sharedSettings(text.split('\n'))].flatMap(([name, settings]) => {
+  return inBoth(earlier, text).flatMap(([name, was, is]) => (isAgreed(was, is) ? [] : [name]));
+}
+
+/**
+ * Of the instances that both configurations have, with the same settings in what a peer must have too: the addresses
+ * (CIDR) that stand in both. Pure.
+ */
+export function stayingAddresses(earlier: string, text: string): Map<string, string[]> {
+  return new Map(
+    inBoth(earlier, text).flatMap(([name, was, is]) =>
+      isAgreed(was, is) ? [[name, is.addresses.filter((one) => was.addresses.includes(one))]] : [],
+    ),
+  );
+}
+
+/** What stands in an instance's block: lines that its peers must have too, and all addresses. */
+interface InstanceBlock {
+  shared: string[];
+  addresses: string[];
+}
+
+function inBoth(earlier: string, text: string): [string, InstanceBlock, InstanceBlock][] {
+  const old = instancesOf(earlier.split('\n'));
+  return [...instancesOf(text.split('\n'))].flatMap(([name, is]): [string, InstanceBlock, InstanceBlock][] => {
     const was = old.get(name);
-    return was === undefined || was === settings ? [] : [name];
+    return was === undefined ? [] : [[name, was, is]];
   });
+}
+
+function isAgreed(was: InstanceBlock, is: InstanceBlock): boolean {
+  return was.shared.join('\n') === is.shared.join('\n');
 }
 
 const SHARED = /^(virtual_router_id|version|advert_int|auth_type|auth_pass|unicast_peer)\b/;
 
-function sharedSettings(lines: readonly string[]): Map<string, string> {
-  const found = new Map<string, string[]>();
-  let own: string[] | undefined;
+function instancesOf(lines: readonly string[]): Map<string, InstanceBlock> {
+  const found = new Map<string, InstanceBlock>();
+  let own: InstanceBlock | undefined;
   let inside = '';
   walk(lines, (line, depth) => {
     const [, name] = /^vrrp_instance\s+(\S+)/.exec(line) ?? [];
     if (depth === 0 && name !== undefined) {
-      own = [];
+      own = { shared: [], addresses: [] };
       found.set(name, own);
     } else if (depth === 0 && line !== '') own = undefined;
     else if (own !== undefined && depth === 1) {
       inside = line.replace(/\s*\{$/, '');
-      if (SHARED.test(line)) own.push(inside);
-    } else if (own !== undefined && depth === 2 && inside === 'virtual_ipaddress') own.push(line.split(/\s/)[0] ?? '');
-    else if (own !== undefined && depth === 2 && inside === 'authentication' && SHARED.test(line)) own.push(line);
+      if (SHARED.test(line)) own.shared.push(inside);
+    } else if (own !== undefined && depth === 2 && inside.startsWith('virtual_ipaddress')) {
+      const [address = ''] = line.split(/\s/);
+      if (inside === 'virtual_ipaddress') own.shared.push(address);
+      own.addresses.push(address);
+    } else if (own !== undefined && depth === 2 && inside === 'authentication' && SHARED.test(line))
+      own.shared.push(line);
   });
-  return new Map([...found].map(([name, settings]) => [name, settings.join('\n')]));
+  return found;
 }
 
 function parse(lines: readonly string[]): ServiceBlock[] {

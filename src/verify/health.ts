@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { HowToAsk } from '../plan/health.ts';
+import { endpoint } from '../resources/ipvs-table.ts';
 import { sh } from '../resources/sh.ts';
 import type { Connection } from '../transport/types.ts';
 import { capture } from './probe.ts';
@@ -7,6 +8,7 @@ import { capture } from './probe.ts';
 /** What one host is to look after: somewhere that is to answer it, or something of its own. */
 export type Look =
   | { what: 'answer'; address: string; port: number; count: number; how: HowToAsk }
+  | { what: 'having'; device: string; address: string }
   | { what: 'listening'; port: number }
   | { what: 'running'; unit: string };
 
@@ -24,8 +26,10 @@ const AT_ONCE = 40;
  * /proc/net.
  */
 const PROGRAM = sh`
+R=\${LVSCTL_ROOT-}
 mark=$1 seconds=$2
 shift 2
+set -f
 nl='
 '
 requested() {
@@ -51,6 +55,38 @@ connected() {
   if ! command -v bash >/dev/null 2>&1; then said='bash is not here'; return 2; fi
   said=$(timeout "$seconds" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$address" "$port" 2>&1)
 }
+# An address that is tentative, or that another host had first (dadfailed), answers nobody.
+having() {
+  if ! command -v ip >/dev/null 2>&1; then said='ip is not here'; return 2; fi
+  said="it doesn't have it"
+  ip -o addr show 2>/dev/null | {
+    status=2
+    while read -r _ device _ address flags; do
+      case " $flags " in *' tentative '* | *' dadfailed '*) address= ;; esac
+      if [ "$device \${address%%/*}" = "$1 $2" ]; then exit 0; fi
+      status=1
+    done
+    exit "$status"
+  }
+}
+# With the module not loaded there is no table, and ipvsadm would load it.
+weighs() {
+  place=$1
+  said='it is not in the table'
+  [ -e "$R/proc/net/ip_vs" ] || return 1
+  if ! command -v ipvsadm >/dev/null 2>&1; then said='ipvsadm is not here'; return 2; fi
+  # shellcheck disable=SC2046,SC2086
+  set -- $(ipvsadm -Ln $2 2>/dev/null)
+  while [ $# -ge 4 ]; do
+    if [ "$1 $2" = "-> $place" ]; then
+      said="it has weight $4 in the table"
+      [ "$4" -gt 0 ]
+      return
+    fi
+    shift
+  done
+  return 1
+}
 listening() {
   for table in /proc/net/tcp /proc/net/tcp6; do
     [ -r "$table" ] || continue
@@ -68,6 +104,8 @@ look() {
   case $2 in
     listening) listening "$3" ;;
     running) running "$3" ;;
+    having) having "$3" "$4" ;;
+    weighs) weighs "$3" "$4" ;;
     *)
       scheme=$2 address=$3 port=\${4%/*} count=\${4#*/} path=$5 statuses=\${6%%/*} name=\${6#*/}
       case $address in *:*) site="[$address]" ;; *) site=$address ;; esac
@@ -120,8 +158,11 @@ function wordsOf(look: Look): string[] {
       return ['listening', look.port.toString(16).toUpperCase().padStart(4, '0'), '-', '-', '-'];
     case 'running':
       return ['running', look.unit, '-', '-', '-'];
+    case 'having':
+      return ['having', look.device, look.address, '-', '-'];
     case 'answer': {
       const { address, port, count, how } = look;
+      if (how.by === 'table') return ['weighs', endpoint(look), how.row, '-', '-'];
       if (how.by === 'connect') return ['connect', address, `${port}/${count}`, '-', '-/'];
       const statuses = how.status.length === 0 ? '-' : how.status.join(',');
       return [how.tls ? 'https' : 'http', address, `${port}/${count}`, how.path, `${statuses}/${how.name ?? ''}`];

@@ -44,10 +44,13 @@ interface Case {
   onEvent?: (event: ApplyEvent) => void;
   signal?: AbortSignal;
   health?: Partial<Health>;
+  /** The plan in place of the one that was made. */
+  altered?: (plan: Plan) => Plan;
 }
 
 /** Two real servers, a director and a client: what is told of them after an apply. */
-async function go({ pages, rollout, vip, down, armed = true, director, transport, onEvent, signal, health }: Case) {
+async function go(given: Case) {
+  const { pages, rollout, vip, down, armed = true, director, transport, onEvent, signal, health } = given;
   const real = Object.keys(pages);
   const involved = { service: 'web', directors: ['d'], others: real };
   const how: Question['how'] = { by: 'http', tls: false, path: '/check', status: [200] };
@@ -65,8 +68,8 @@ async function go({ pages, rollout, vip, down, armed = true, director, transport
     ...wanted,
     ...(director === undefined ? {} : { d: [file('/srv/site', director, 'rules')] }),
   });
-  const plan: Plan = { ...made, health: { askers, hosts: [], questions, ...health } };
-  const result = await applyPlan(plan, {
+  const plan: Plan = { ...made, health: { askers, hosts: [], questions, floating: [], ...health } };
+  const result = await applyPlan(given.altered?.(plan) ?? plan, {
     ...{ parallel: 10, timeout: 60, stepTimeout: 60, healthTimeout: 2 },
     confirmTimeout: armed ? 30 : null,
     transport: transport ?? box.transport,
@@ -210,5 +213,58 @@ describe('what a host is to have by itself', () => {
     const { status, what } = await go({ pages: { a: 'good\n' }, health: { hosts: [{ host: 'a', units, ports }] } });
     expect(status).toEqual({ a: 'reverted' });
     expect(what).toMatch(words);
+  });
+});
+
+describe('what only keepalived knows how to ask', () => {
+  const row = '-u 10.0.0.100:53';
+  const question: Question = {
+    ...{ service: 'dns', from: 'd', address: '10.0.0.1', port: 53, count: 1, how: { by: 'table', row } },
+    ...{ settle: 1.5, of: { what: 'real-server', host: 'a' }, directors: ['d'], others: ['a'] },
+  };
+  const health = { questions: [question] };
+
+  /** Real servers with director d, whose table has host a's server as these lines of sh say. */
+  const directed = (entry: string) => {
+    box = makeSandbox(['a', 'b', 'c', 'd']);
+    box.put('d', 'proc/net/ip_vs', '');
+    const ipvsadm = `#!/bin/sh
+[ "$*" = "-Ln ${row}" ] || exit 1
+site=$LVSCTL_ROOT/../a/srv/site
+well() { ! grep -qs bad "$site"; }
+age() { [ -e "$site" ] && [ "$(($(date +%s%N) - $(date -r "$site" +%s%N)))" -gt "$1" ]; }
+weight() { printf 'UDP  10.0.0.100:53 rr\n  -> 10.0.0.9:53 Route 1 0 0\n  -> 10.0.0.1:53 Route %s 0 0\n' "$1"; }
+${entry}
+`;
+    box.put('', 'bin/ipvsadm', ipvsadm, 0o755);
+  };
+
+  test.each<[string, string, string, RegExp]>([
+    ['a server that stays in the table', 'weight 1', 'done', /^$/],
+    ['one that is taken out', 'if well; then weight 1; fi', 'reverted', /d → a 10\.0\.0\.1:53: it is not in the table/],
+    [
+      'one that loses its weight',
+      'if well; then weight 1; else weight 0; fi',
+      'reverted',
+      /it has weight 0 in the table/,
+    ],
+    ['one whose check fails later', 'if age 1000000000; then weight 0; else weight 1; fi', 'reverted', /weight 0/],
+    ['one that had none before', 'if well; then weight 0; fi', 'done', /^$/],
+  ])('%s', async (_, entry, expected, words) => {
+    directed(entry);
+    const { status, what } = await go({ pages: { a: 'bad\n' }, health });
+    expect(status).toEqual({ a: expected });
+    expect(what).toMatch(words);
+  });
+
+  test('while a server is drained its weight tells nothing; it does when the director is done', async () => {
+    directed('if well; then weight 1; else weight 0; fi');
+    const drained = (plan: Plan): Plan => ({
+      ...plan,
+      steps: plan.steps.map((step) => (step.host === 'd' ? { ...step, drains: { host: 'a', text: '' } } : step)),
+    });
+    const { status, what } = await go({ pages: { a: 'bad\n' }, director: 'new\n', health, altered: drained });
+    expect(status).toEqual({ a: 'done', d: 'reverted' });
+    expect(what).toMatch(/d → a 10\.0\.0\.1:53: it has weight 0/);
   });
 });

@@ -8,7 +8,7 @@ import type { Plan } from '../../src/plan/plan.ts';
 
 const plan: Plan = {
   format: 'lvsctl-plan',
-  version: 5,
+  version: 6,
   id: '0123456789abcdef',
   engine: '1',
   created: '2026-01-01T00:00:00.000Z',

@@ -23,7 +23,7 @@ function plan(steps: Step[], more: Partial<Plan> = {}): Plan {
   });
   return {
     format: 'lvsctl-plan',
-    version: 5,
+    version: 6,
     id: '0123456789abcdef',
     engine: '1',
     created: '2026-01-01T00:00:00.000Z',
