@@ -46,9 +46,9 @@ function read(options: ValidateOptions): { loaded: Loaded[]; errors: readonly Pr
     if (!(error instanceof LvsctlError)) throw error;
     return { loaded: [], errors: error.problems };
   }
-  const errors = loaded.flatMap(({ cluster }) => {
+  const errors = loaded.flatMap(({ cluster, document }) => {
     try {
-      rehearse(cluster);
+      rehearse(cluster, document);
       return [];
     } catch (error) {
       if (!(error instanceof LvsctlError)) throw error;

@@ -2,8 +2,8 @@ import { cidrText, holds, networkOf, notAHost, parseAddress } from '../inventory
 import { hostNamed } from '../inventory/derived.ts';
 import type { Path } from '../inventory/document.ts';
 import type { Host, Interface, Service } from '../inventory/model.ts';
+import { serviceSays } from '../inventory/places.ts';
 import { whole } from './examples.ts';
-import { serviceSays } from './places.ts';
 import type { Question, Rule } from './rule.ts';
 
 type Vip = Service['vips'][number];

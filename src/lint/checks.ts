@@ -1,5 +1,5 @@
+import { serviceSays } from '../inventory/places.ts';
 import { service } from './examples.ts';
-import { serviceSays } from './places.ts';
 import type { Rule } from './rule.ts';
 
 /** Health checks that say less than they seem to. */

@@ -1,6 +1,6 @@
 import { realServersOf } from '../inventory/derived.ts';
+import { hostSays, realServerSays, serviceSays } from '../inventory/places.ts';
 import { host, service } from './examples.ts';
-import { hostSays, realServerSays, serviceSays } from './places.ts';
 import type { Question, Rule } from './rule.ts';
 
 const SIX = `vip: "2001:db8::100"

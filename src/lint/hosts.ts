@@ -1,7 +1,7 @@
 import type { Path } from '../inventory/document.ts';
 import type { Extras, Host } from '../inventory/model.ts';
+import { hostSays } from '../inventory/places.ts';
 import { host } from './examples.ts';
-import { hostSays } from './places.ts';
 import type { Found, Question, Rule } from './rule.ts';
 
 /** What the network of a host is configured by, when not by lvsctl. */

@@ -1,9 +1,9 @@
 import { LvsctlError } from '../errors/index.ts';
 import type { Path } from '../inventory/document.ts';
 import type { Cluster } from '../inventory/model.ts';
+import { hostSays, realServerSays } from '../inventory/places.ts';
 import { type PathFinding, pathFindings } from '../path/findings.ts';
 import { whole } from './examples.ts';
-import { hostSays, realServerSays } from './places.ts';
 import type { Found, Question, Rule } from './rule.ts';
 
 /** A director and a real server, somebody who asks, and what stands between. */

@@ -1,6 +1,6 @@
 import { realServersOf } from '../inventory/derived.ts';
+import { realServerSays, serviceSays } from '../inventory/places.ts';
 import { pair, service } from './examples.ts';
-import { realServerSays, serviceSays } from './places.ts';
 import type { Rule } from './rule.ts';
 
 /** Schedulers that look at no weight but 0 (net/netfilter/ipvs/ip_vs_rr.c, ip_vs_lc.c, ip_vs_dh.c). */

@@ -1,7 +1,7 @@
 import { hostNamed, realServersOf } from '../inventory/derived.ts';
 import type { Service } from '../inventory/model.ts';
+import { serviceSays } from '../inventory/places.ts';
 import { around, service } from './examples.ts';
-import { serviceSays } from './places.ts';
 import type { Rule } from './rule.ts';
 
 const FTP = 21;

@@ -1,5 +1,5 @@
+import { serviceSays } from '../inventory/places.ts';
 import { pair } from './examples.ts';
-import { serviceSays } from './places.ts';
 import type { Rule } from './rule.ts';
 
 /** What directors of a pair tell each other of their connections. */

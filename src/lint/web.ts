@@ -1,8 +1,8 @@
 import { holds, parseAddress, parseCidr } from '../inventory/addresses.ts';
 import { realServersOf } from '../inventory/derived.ts';
 import type { Cluster, ReverseProxy, Service } from '../inventory/model.ts';
+import { realServerSays, serviceSays } from '../inventory/places.ts';
 import { around } from './examples.ts';
-import { realServerSays, serviceSays } from './places.ts';
 import type { Rule } from './rule.ts';
 
 const behind = (proxy: string, service = 'mode: dr, vip: 192.0.2.100, directors: [lvs]', more = '') =>

@@ -1,5 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
-import { failure, type Problem } from '../errors/index.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import { holdsSecret } from '../inventory/secrets.ts';
 import type { Facts } from '../platform/facts.ts';
@@ -74,13 +72,12 @@ const KINDS = [
   'selinux_port',
 ] as const satisfies Resource['kind'][];
 
-/** Puts resources in order, equal ones once. @throws ROLE-CONFLICT where two roles want different things of one */
-export function settled(host: string, wanted: readonly Desired[]): Desired[] {
+/** Puts resources in order, each key once: the first wish for it, at the earliest stage that it is wanted at. */
+export function settled(wanted: readonly Desired[]): Desired[] {
   const byKey = new Map<string, Desired>();
   for (const one of wanted) {
     const key = keyOf(one.resource);
     const earlier = byKey.get(key);
-    if (earlier !== undefined && !isDeepStrictEqual(earlier.resource, one.resource)) throw failure(conflict(host, key));
     if (earlier === undefined || STAGES.indexOf(one.stage) < STAGES.indexOf(earlier.stage)) byKey.set(key, one);
   }
   const rank = ({ stage, resource }: Desired) => STAGES.indexOf(stage) * KINDS.length + KINDS.indexOf(resource.kind);
@@ -93,13 +90,4 @@ function secretive(wanted: Desired): Desired {
   if (resource.kind !== 'file' || resource.state !== 'present' || !holdsSecret(resource.content)) return wanted;
   const mode = resource.mode.replace(/[0-7]{2}$/, '00');
   return { ...wanted, resource: { ...resource, mode } };
-}
-
-export function conflict(host: string, key: string): Problem {
-  return {
-    code: 'ROLE-CONFLICT',
-    place: { kind: 'host', host, phase: 'desire' },
-    what: `${key} is wanted in two different ways`,
-    next: 'Take it out of the host’s own sysctls, files or units, or give the two roles to two hosts.',
-  };
 }

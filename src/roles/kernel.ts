@@ -1,6 +1,5 @@
-import { failure } from '../errors/index.ts';
 import { sysctlPath } from '../resources/sysctl.ts';
-import { conflict, type Desired, earliest, type Part, type Question } from './desired.ts';
+import { type Desired, earliest, type Part, type Question } from './desired.ts';
 
 /**
  * Read last of all folders' files, after Debian's 99-sysctl.conf (sysctl.d(5): by base name): `systemd-sysctl` lets
@@ -14,17 +13,18 @@ export const MODULES_FILE = '/etc/modules-load.d/lvsctl.conf';
 const FORWARD = 'net/ipv4/ip_forward';
 const FORWARD_TOO = 'net/ipv4/conf/all/forwarding';
 
-/** Kernel parameters of all roles: one file for the next boot, and each live. @throws ROLE-CONFLICT */
+/** A parameter's path below /proc/sys, the same for all its names. Pure. */
+export function parameterOf(name: string): string {
+  const path = sysctlPath(name);
+  return path === FORWARD_TOO ? FORWARD : path;
+}
+
+/** Kernel parameters of all roles: one file for the next boot, and each live. Of two wishes for one the first counts. */
 export function sysctlResources(question: Question, part: Part): Desired[] {
   const byPath = new Map<string, Part['sysctls'][number]>();
   for (const setting of part.sysctls) {
-    const named = sysctlPath(setting.name);
-    const path = named === FORWARD_TOO ? FORWARD : named;
-    const earlier = byPath.get(path);
-    if (earlier !== undefined && earlier.value !== setting.value) {
-      throw failure(conflict(question.host.name, `sysctl ${setting.name} (${earlier.value} and ${setting.value})`));
-    }
-    if (earlier === undefined) byPath.set(path, setting);
+    const path = parameterOf(setting.name);
+    if (!byPath.has(path)) byPath.set(path, setting);
   }
   if (byPath.size === 0) return [];
   // Writing ip_forward resets other parameters (ip-sysctl.rst): it comes first, live and in the file.

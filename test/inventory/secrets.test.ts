@@ -115,7 +115,7 @@ test('a saved plan is refused when the secret is another one', () => {
 test('a file that a secret stands in is its owner’s alone, whatever is asked', () => {
   const file = { kind: 'file', path: '/etc/x', state: 'present', owner: 'root', group: 'root', mode: '0644' } as const;
   const modeOf = (content: string) =>
-    settled('h', [{ stage: 'rules', resource: { ...file, content } }]).map(({ resource }) => resource);
+    settled([{ stage: 'rules', resource: { ...file, content } }]).map(({ resource }) => resource);
   expect(modeOf('a <secret vrrp.edge.auth_pass>\n')).toMatchObject([{ mode: '0600' }]);
   expect(modeOf('a\n')).toMatchObject([{ mode: '0644' }]);
 });

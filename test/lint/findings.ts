@@ -13,7 +13,7 @@ export function findingsIn(text: string): { code: string; severity: string; at: 
   const path = join(folder({ ...BESIDE, 'lvs.yaml': text }), 'lvs.yaml');
   try {
     const loaded = loadClusters([path]);
-    for (const { cluster } of loaded) rehearse(cluster);
+    for (const { cluster, document } of loaded) rehearse(cluster, document);
     return lint(loaded).map(seen);
   } catch (error) {
     if (!(error instanceof LvsctlError)) throw error;
