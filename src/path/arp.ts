@@ -79,8 +79,9 @@ export function resolve(net: Net, host: NetHost, device: Device, address: string
 function senderOf(host: NetHost, device: Device, target: string, from: string): string | undefined {
   const level = larger(host, device.name, 'arp_announce');
   const own = isLocal(host, from);
+  // The kernel knows 0, 1 and 2; what else stands there counts as 0.
   const known = device.addresses.some((one) => !isSingle(one) && within(one, target) && within(one, from));
-  const sender = own && (level === 0 || (level === 1 && known)) ? from : selectAddress(host, device, target);
+  const sender = own && (level === 1 ? known : level !== 2) ? from : selectAddress(host, device, target);
   return host.silenced.find(({ address }) => address === sender)?.source ?? sender;
 }
 
@@ -91,13 +92,27 @@ function answersFor({ host, device }: Answer, sender: string | undefined, target
   if (sender !== undefined && refusedSource(host, device.name, sender) !== undefined) return false;
   const there = device.addresses.find(({ address }) => address === target);
   switch (larger(host, device.name, 'arp_ignore')) {
-    case 0:
-      return true;
     case 1:
       return there !== undefined;
     case 2:
       return there !== undefined && (sender === undefined || within(there, sender));
-    default:
+    case 8:
       return false;
+    // 3 answers for every address but those of scope host, and what has no meaning as 0 does (arp.test.ts asks a kernel).
+    default:
+      return true;
   }
+}
+
+/** Whoever has an address on the wire and would answer, were it not forbidden to answer ARP there at all. Pure. */
+export function silentOwner(net: Net, host: string, device: string, address: string): NetHost | undefined {
+  const asking = net.hosts.find(({ name }) => name === host)?.devices.find(({ name }) => name === device);
+  if (asking?.segment === undefined || familyOf(address) === 6) return undefined;
+  return net.hosts.find(
+    (one) =>
+      isLocal(one, address) &&
+      one.devices.some(
+        (each) => each !== asking && each.segment === asking.segment && larger(one, each.name, 'arp_ignore') === 8,
+      ),
+  );
 }

@@ -3,7 +3,9 @@ import type { Cidr, Cluster, Host } from '../inventory/model.ts';
 import { AREAS } from '../inventory/words.ts';
 import type { Facts } from '../platform/facts.ts';
 import type { Resource } from '../resources/index.ts';
+import { sysctlName } from '../resources/sysctl.ts';
 import { desire, madeUpFacts } from '../roles/index.ts';
+import { parameterOf } from '../roles/kernel.ts';
 import { type Device, type Filter, macOf, type Net, type NetHost, type NetRoute } from './net.ts';
 
 /** The MTU of Ethernet, where nobody says otherwise. */
@@ -69,7 +71,8 @@ function hostOf(cluster: Cluster, host: Host, resources: readonly Resource[]): N
     routes: connections.flatMap(({ device, routes }) => routes.flatMap((text) => routeOf(device, text))),
     sysctls: {
       ...defaults(host),
-      ...Object.fromEntries(of('sysctl').map(({ name, value }) => [name, value])),
+      // A parameter has several names; the walk knows one of each.
+      ...Object.fromEntries(of('sysctl').map(({ name, value }) => [sysctlName(parameterOf(name)), value])),
     },
     neighbours: of('neighbour').map(({ device, address, mac }) => ({ device, address, mac })),
     ipvs: of('ipvs').flatMap((one) => {

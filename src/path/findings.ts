@@ -1,4 +1,5 @@
 import type { Cluster, Service } from '../inventory/model.ts';
+import { silentOwner } from './arp.ts';
 import { clientsOf, judged } from './ask.ts';
 import { netOf } from './build.ts';
 import type { Fault } from './judge.ts';
@@ -14,6 +15,8 @@ export interface PathFinding {
   /** The real server's host, where the packet got as far as to be given to one. */
   real?: string;
   fault: Fault;
+  /** The host that has the address for which nobody answers, where it is told to answer nothing. */
+  silent?: string;
 }
 
 /**
@@ -46,10 +49,26 @@ function ofVip(cluster: Cluster, net: Net, client: string, service: Service, add
   const found = ways.flatMap((way): PathFinding[] => {
     const { fault, real } = judged(cluster, way, service);
     if (fault === undefined || isUnknown(cluster, fault)) return [];
-    const told = { ...fault, why: `${fault.why}${elsewhere(cluster, fault)}` };
-    return [{ service, client, address, fault: told, ...(real === undefined ? {} : { real }) }];
+    const silent = silentFor(net, fault);
+    const owner = silent === undefined ? elsewhere(cluster, fault) : `; ${silent} has it, and its arp_ignore is 8`;
+    const told = { ...fault, why: `${fault.why}${owner}` };
+    return [
+      {
+        service,
+        client,
+        address,
+        fault: told,
+        ...(real === undefined ? {} : { real }),
+        ...(silent === undefined ? {} : { silent }),
+      },
+    ];
   });
   return [...new Map(found.map((one) => [`${one.real} ${one.fault.reason}`, one])).values()];
+}
+
+function silentFor(net: Net, { reason, host, device, about }: Fault): string | undefined {
+  if (reason !== 'no-arp-answer' || device === undefined || about === undefined) return undefined;
+  return silentOwner(net, host, device, about)?.name;
 }
 
 /** Who has the address that nobody answers for, on another wire. */

@@ -3,6 +3,7 @@ import type { Host } from '../inventory/model.ts';
 import type { Link, Observed } from '../observed/observed.ts';
 import type { IpvsMatch } from '../resources/ipvs-table.ts';
 import type { TunnelResource } from '../resources/resource.ts';
+import { sysctlName } from '../resources/sysctl.ts';
 import { type Device, macOf, type Net, type NetHost, type NetRoute } from './net.ts';
 
 /** A managed host as the inventory describes it, and as it was read. */
@@ -38,7 +39,7 @@ function hostOf(described: NetHost, { host, seen }: Live, macs: ReadonlyMap<stri
       members.has(name) ? [] : [deviceOf(name, link, segments.get(name))],
     ),
     routes: seen.routes.flatMap(routeOf),
-    sysctls: Object.fromEntries([...seen.sysctls].map(([path, value]) => [dotted(path), value])),
+    sysctls: Object.fromEntries([...seen.sysctls].map(([path, value]) => [sysctlName(path), value])),
     neighbours: seen.neighbours.map(({ device, address, mac }) => ({
       device,
       address,
@@ -81,11 +82,6 @@ function routeOf({ family, line }: Observed['routes'][number]): NetRoute[] {
   const cidr = parseCidr(to === 'default' ? all : to.includes('/') ? to : `${to}/${family === 4 ? 32 : 128}`);
   const metric = Number(/ metric (\d+)/.exec(line)?.[1] ?? 0);
   return cidr === undefined || via === '' ? [] : [{ to: cidr, via, device, metric }];
-}
-
-/** A path below /proc/sys as sysctl.d(5) writes it. */
-function dotted(path: string): string {
-  return path.replace(/[./]/g, (char) => (char === '/' ? '.' : '/'));
 }
 
 const PROTOCOLS = { '-t': 'tcp', '-u': 'udp', '--sctp-service': 'sctp' } as const;

@@ -256,6 +256,11 @@ export function sysctlPath(name: string): string {
   return name.replace(/[./]/g, (separator) => (separator === '.' ? '/' : '.'));
 }
 
+/** A path below /proc/sys as sysctl.d(5) writes it, dots and slashes having changed places. Pure. */
+export function sysctlName(path: string): string {
+  return path.replace(/[./]/g, (separator) => (separator === '/' ? '.' : '/'));
+}
+
 function normal(value: string): string {
   return value.trim().replace(/\s+/g, ' ');
 }
