@@ -156,14 +156,16 @@ export function checkAllowed(proxies: readonly ReverseProxy[], findings: Finding
   }
 }
 
-/** The address by which some hosts reach another: one in a network of theirs, else its first. */
+/** The address by which some hosts reach another: one in a network of theirs, else one of a family that all of them have, else its first. */
 function addressTowards(hosts: readonly Host[], name: string, from: readonly string[]): string | undefined {
-  const own = hosts.find((host) => host.name === name)?.interfaces.flatMap((one) => one.addresses) ?? [];
-  const theirs = hosts
-    .filter((host) => from.includes(host.name))
-    .flatMap((host) => host.interfaces.flatMap((one) => one.addresses));
-  const near = own.find((address: Address) => theirs.some((network) => holds(network, address)));
-  return (near ?? own[0])?.address;
+  const addressesOf = (host: Host) => host.interfaces.flatMap((one) => one.addresses);
+  const own = hosts.filter((host) => host.name === name).flatMap(addressesOf);
+  const theirs = hosts.filter((host) => from.includes(host.name)).map(addressesOf);
+  const near = own.find((address: Address) => theirs.flat().some((network) => holds(network, address)));
+  const spoken = own.find(({ family }) =>
+    theirs.every((addresses) => addresses.length === 0 || addresses.some((one) => one.family === family)),
+  );
+  return (near ?? spoken ?? own[0])?.address;
 }
 
 function resolveApplication(name: string, said: InventoryApplication, names: Names, findings: Findings): Application {

@@ -1,5 +1,6 @@
+import { hostNamed } from '../inventory/derived.ts';
 import type { Path } from '../inventory/document.ts';
-import type { Extras, Host } from '../inventory/model.ts';
+import type { Extras, Host, Unit } from '../inventory/model.ts';
 import { hostSays } from '../inventory/places.ts';
 import { host } from './examples.ts';
 import type { Found, Question, Rule } from './rule.ts';
@@ -140,10 +141,66 @@ export const HOSTS: readonly Rule[] = [
       }
     },
   },
+  {
+    code: 'LVS-HOST-007',
+    severity: 'error',
+    title: 'the way to the host is switched off',
+    why: 'sshd lets you and lvsctl in, and NetworkManager brings the addresses up that lvsctl writes; without either nobody reaches the host, at once or after its next boot. lvsctl’s own units take a change back that strands the host: switched off, it stays stranded.',
+    remedy: 'Leave the unit out.',
+    source: 'sshd(8); NetworkManager(8); lvsctl: ARCHITECTURE.md, "The transaction of a host"',
+    bad: host('units: { sshd.service: { enabled: false } }'),
+    good: host('units: { sshd.service: { enabled: false }, sshd.socket: {} }'),
+    *check(question) {
+      for (const { name, at, extras } of partsOf(question)) {
+        const managed = hostNamed(question.cluster, name)?.owns.includes('network') === true;
+        const other = extras.units.some((unit) => SSH.test(unit.name) && unit.enabled && unit.running);
+        for (const unit of extras.units.filter(({ enabled, running }) => !(enabled && running))) {
+          const holds =
+            OWN.test(unit.name) ||
+            (SSH.test(unit.name) && !other) ||
+            (unit.name === 'NetworkManager.service' && managed);
+          if (!holds) continue;
+          yield { path: at('units', unit.name), of: 'key', what: `${unit.name} of ${name} ${how(unit)}` };
+        }
+      }
+    },
+  },
+  {
+    code: 'LVS-HOST-008',
+    severity: 'warning',
+    title: 'what may hold the host’s addresses is switched off',
+    why: 'lvsctl writes addresses as NetworkManager’s profiles. Until a host’s interfaces are NetworkManager’s, systemd-networkd or ifupdown may be what brings up the address that you and lvsctl reach it by.',
+    remedy: 'See that NetworkManager has the interfaces (nmcli device) before it is switched off; best by hand.',
+    source: 'systemd-networkd.service(8); interfaces(5); NetworkManager.conf(5), [keyfile] unmanaged-devices',
+    bad: host('units: { systemd-networkd.service: { enabled: false, running: false } }'),
+    good: host(''),
+    *check(question) {
+      for (const { name, at, extras } of partsOf(question)) {
+        for (const unit of extras.units.filter(({ enabled, running }) => !(enabled && running))) {
+          if (!OTHER_NETWORKS.test(unit.name)) continue;
+          yield { path: at('units', unit.name), of: 'key', what: `${unit.name} of ${name} ${how(unit)}` };
+        }
+      }
+    },
+  },
 ];
 
+/** What lets operators in. */
+const SSH = /^sshd?\.(service|socket)$/u;
+/** What takes back a change that strands the host (host/transaction.ts). */
+const OWN = /^lvsctl-(settle\.|revert-)/u;
+/** What else than NetworkManager brings addresses up. */
+const OTHER_NETWORKS = /^(systemd-networkd\.(service|socket)|networking\.service)$/u;
+
+function how({ enabled, running }: Unit): string {
+  if (running) return 'won’t start at the next boot';
+  return enabled ? 'is stopped' : 'is stopped, and won’t start at the next boot';
+}
+
 /** What managed hosts have beside their roles: of all families, and of one. */
-function* partsOf(question: Question): Generator<{ name: string; extras: Extras; at: (...key: string[]) => Path }> {
+export function* partsOf(
+  question: Question,
+): Generator<{ name: string; extras: Extras; at: (...key: string[]) => Path }> {
   for (const one of question.cluster.hosts.filter(({ managed }) => managed)) {
     yield { name: one.name, extras: one, at: (...key) => hostSays(question, one.name, ...key) };
     for (const [platform, extras] of Object.entries(one.byPlatform)) {

@@ -7,6 +7,7 @@ import { CHECKS } from './checks.ts';
 import { DR } from './dr.ts';
 import { HOSTS } from './hosts.ts';
 import { NAT } from './nat.ts';
+import { PARAMETERS } from './parameters.ts';
 import { PATH } from './path.ts';
 import type { Question, Rule } from './rule.ts';
 import { SCHEDULERS } from './schedulers.ts';
@@ -27,6 +28,7 @@ export const RULES: readonly Rule[] = [
   ...SYNC,
   ...ADDRESSES,
   ...HOSTS,
+  ...PARAMETERS,
   ...WEB,
   ...PATH,
 ];

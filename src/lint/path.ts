@@ -202,7 +202,7 @@ function* foundAt(
 ): Generator<Found> {
   const met = new Set<string>();
   for (const finding of findings(question.cluster).filter(wanted)) {
-    const { service, client, address, real, fault } = finding;
+    const { service, client, address, real, fault, silent } = finding;
     const path = at(finding, question);
     if (met.has(path.join('\0'))) continue;
     met.add(path.join('\0'));
@@ -212,7 +212,11 @@ function* foundAt(
       of: 'key',
       what: `${client} asks ${service.name} at ${address}${through}: ${fault.why}`,
       also: { path: ['hosts', client], of: 'key', says: 'who asks' },
-      ...(fault.reason === 'no-arp-answer' ? { next: ONE_WIRE } : {}),
+      ...(silent === undefined
+        ? fault.reason === 'no-arp-answer'
+          ? { next: ONE_WIRE }
+          : {}
+        : { next: `Take arp_ignore out of the sysctls of ${silent}: 8 answers for no address at all.` }),
     };
   }
 }

@@ -1,5 +1,5 @@
 import { holds, parseAddress, parseCidr } from '../inventory/addresses.ts';
-import { realServersOf } from '../inventory/derived.ts';
+import { hostNamed, realServersOf } from '../inventory/derived.ts';
 import type { Cluster, ReverseProxy, Service } from '../inventory/model.ts';
 import { realServerSays, serviceSays } from '../inventory/places.ts';
 import { around } from './examples.ts';
@@ -218,6 +218,34 @@ export const WEB: readonly Rule[] = [
           of: index < 0 ? 'key' : 'value',
           what: `${name} runs on ${idle.join(' and ')} too, and no proxy and no service sends anything there`,
         };
+      }
+    },
+  },
+  {
+    code: 'LVS-WEB-009',
+    severity: 'error',
+    title: 'a proxy and a server without an IP version in common',
+    why: 'The proxy asks the server at one address, which is the same on all its hosts. A host that has addresses of the other IP version alone has no way to it: it would answer 502.',
+    remedy: 'Give the server or the proxy’s host an address of the other’s version.',
+    source: 'nginx ngx_http_upstream_module, server; RFC 4213',
+    bad: behind(upstream).replace('[192.0.2.12/24]', '["2001:db8::12/64"]'),
+    good: behind(upstream).replace('[192.0.2.12/24]', '["2001:db8::12/64", 192.0.2.12/24]'),
+    *check({ cluster, said }) {
+      for (const { name, hosts, upstream } of cluster.proxies) {
+        for (const { host, address } of upstream.servers) {
+          const version = parseAddress(address)?.family;
+          const without = hosts.filter((one) => {
+            const own = hostNamed(cluster, one)?.interfaces.flatMap(({ addresses }) => addresses) ?? [];
+            return own.length > 0 && !own.some(({ family }) => family === version);
+          });
+          if (without.length === 0) continue;
+          const at = ['proxies', name, 'upstream', 'servers', host];
+          yield {
+            path: said.proxies?.[name]?.upstream.servers[host] === undefined ? at.slice(0, -1) : at,
+            of: 'key',
+            what: `${name} asks ${host} at ${address}, and ${without.join(' and ')} ${without.length === 1 ? 'has' : 'have'} no IPv${version} address`,
+          };
+        }
       }
     },
   },
