@@ -357,7 +357,7 @@ export function makeProgram(): Command {
       ),
     );
 
-  changing(withHosts(program.command('rollback')))
+  draining(changing(withHosts(program.command('rollback'))))
     .description('take back what a run changed')
     .option('--out <file>', 'save the plan, for lvsctl apply <file>, and change nothing')
     .argument('[id]', 'a run, or how its id begins; the last one when left out')

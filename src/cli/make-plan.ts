@@ -2,6 +2,8 @@ import { bindHooks } from '../apply/hooks.ts';
 import { settleAll } from '../apply/settle.ts';
 import { ENGINE_VERSION } from '../host/index.ts';
 import type { Veil } from '../host/veil.ts';
+import { directorsOf } from '../inventory/derived.ts';
+import type { Cluster, Host } from '../inventory/model.ts';
 import { buildPlan } from '../plan/build.ts';
 import type { Plan } from '../plan/plan.ts';
 import { chooseHosts, giveBack, type Survey, survey, takeBack } from '../survey/survey.ts';
@@ -14,13 +16,25 @@ import { secrecyOf } from './veil.ts';
 /** What a plan is for, where it isn't to bring about what the inventory describes. */
 interface Purpose {
   destroy?: { keepPackages: boolean };
-  /** The run that is taken back. */
-  rollback?: string;
+  /** The run that is taken back, and the hosts on which it left something. */
+  rollback?: { run: string; hosts: string[] };
 }
 
 function purposeOf({ destroy, rollback }: Purpose): Plan['purpose'] {
   if (destroy !== undefined) return 'destroy';
   return rollback === undefined ? 'apply' : 'rollback';
+}
+
+/**
+ * The hosts that a plan is for and, of a rollback, those that may drain their real servers: in a rollback's own hosts only
+ * what a run changed is read, and their directors need not be among these.
+ */
+function hostsFor(cluster: Cluster, { limit, drain }: HostOptions, rollback: Purpose['rollback']) {
+  if (rollback === undefined) return { hosts: chooseHosts(cluster, limit), beside: [] as Host[] };
+  const hosts = chooseHosts(cluster, rollback.hosts);
+  const directors = drain === false ? new Set<string>() : directorsOf(cluster, rollback.hosts);
+  const others = chooseHosts(cluster, limit).filter((host) => !hosts.includes(host));
+  return { hosts, beside: others.filter(({ name }) => directors.has(name)) };
 }
 
 /** Reads the hosts and makes the plan, showing progress. */
@@ -31,20 +45,21 @@ export async function makePlan(
   extra: Purpose & { keep: boolean; signal?: AbortSignal },
 ): Promise<{ plan: Plan; survey: Survey; veil: Veil }> {
   const { veil, digests } = secrecyOf(aim.cluster, purposeOf(extra) === 'apply');
-  const hosts = chooseHosts(aim.cluster, options.limit);
+  const { hosts, beside } = hostsFor(aim.cluster, options, extra.rollback);
+  const all = [...hosts, ...beside];
   const phase = await output.progress.phase(
     'Reading hosts',
-    hosts.map((host) => host.name),
+    all.map((host) => host.name),
   );
   const committed = commitOf(aim.cluster.file);
-  const read = await survey(aim.cluster, hosts, {
+  const read = await survey(aim.cluster, all, {
     transport: aim.transport,
     veil,
     parallel: options.parallel,
     timeout: options.timeout,
     keep: extra.keep,
     ...(extra.destroy ? { ask: giveBack(extra.destroy) } : {}),
-    ...(extra.rollback === undefined ? {} : { ask: takeBack(extra.rollback) }),
+    ...(extra.rollback === undefined ? {} : { ask: takeBack(extra.rollback.run) }),
     ...(extra.signal ? { signal: extra.signal } : {}),
     onEvent: shownOn(phase),
   }).finally(() => phase.end());
@@ -56,12 +71,14 @@ export async function makePlan(
     lab: options.lab === true,
     created: new Date().toISOString(),
     ...(commit === undefined ? {} : { commit }),
-    ...(extra.rollback === undefined ? {} : { of: extra.rollback }),
+    ...(extra.rollback === undefined ? {} : { of: extra.rollback.run }),
     secrets: digests,
     ...bindHooks(aim.cluster.hooks),
     ...(options.drain === false ? {} : { draining: { timeout: options.drainTimeout ?? DRAIN_TIMEOUT } }),
   };
-  return { plan: buildPlan(context, read.seen, read.unseen, purposeOf(extra)), survey: read, veil };
+  // A director that only would drain and can't be read takes no part: the plan warns of what is lost.
+  const unseen = read.unseen.filter(({ host }) => !beside.includes(host));
+  return { plan: buildPlan(context, read.seen, unseen, purposeOf(extra)), survey: read, veil };
 }
 
 /**
@@ -75,7 +92,10 @@ export async function planAfterOthers(
   extra: Purpose & { keep: true; signal: AbortSignal },
 ): Promise<{ plan: Plan; survey: Survey; veil: Veil }> {
   const made = await makePlan(aim, options, output, extra);
-  const open = made.survey.seen.filter(({ facts }) => facts.transaction !== undefined).map(({ host }) => host.name);
+  const part = new Set(made.plan.hosts.map(({ name }) => name));
+  const open = made.survey.seen.flatMap(({ host: { name }, facts }) =>
+    facts.transaction !== undefined && part.has(name) ? [name] : [],
+  );
   if (open.length === 0) return made;
   const { connections } = made.survey;
   try {

@@ -25,8 +25,8 @@ export async function rollbackCommand(
     question: 'Take this back?',
     make: async (target) => {
       const run = await runToTakeBack(id, target, options, output, signal);
-      const extra = { keep: true as const, rollback: run.id, signal };
-      const made = await planAfterOthers(target, { ...options, limit: hostsOf(run) }, output, extra);
+      const extra = { keep: true as const, rollback: { run: run.id, hosts: hostsOf(run) }, signal };
+      const made = await planAfterOthers(target, options, output, extra);
       output.print(`Takes back run ${run.id}\n`);
       const after =
         headOf(run).purpose === 'rollback'
@@ -47,8 +47,8 @@ async function saveRollback(
   const target = await aim(options, output);
   try {
     const run = await runToTakeBack(id, target, options, output, signal);
-    const extra = { keep: false, rollback: run.id, signal };
-    const { plan } = await makePlan(target, { ...options, limit: hostsOf(run) }, output, extra);
+    const extra = { keep: false, rollback: { run: run.id, hosts: hostsOf(run) }, signal };
+    const { plan } = await makePlan(target, options, output, extra);
     output.print(`Takes back run ${run.id}\n`);
     return showPlan(plan, out, output);
   } finally {

@@ -76,6 +76,11 @@ export function heldBy(cluster: Cluster, host: string): Service[] {
   return partsOf(cluster).held.get(host) ?? [];
 }
 
+/** The directors of the services that any of these hosts is a real server of. Pure. */
+export function directorsOf(cluster: Cluster, hosts: readonly string[]): Set<string> {
+  return new Set(hosts.flatMap((host) => servedBy(cluster, host).flatMap(({ directors }) => directors)));
+}
+
 /** Hosts that send requests to a host, and for what. */
 export interface Asking {
   by: string[];

@@ -5,10 +5,11 @@ import { sha256 } from '../resources/file.ts';
 import { diffOne, isLate, keyOf, noticesOf, type Resource, stageOf, theirsOf } from '../resources/index.ts';
 import { type Change, type Op, STAGES, type Stage } from '../resources/kind.ts';
 import { revertOf } from '../resources/revert.ts';
-import { type Draining, drains, undrained } from './drain.ts';
+import { directorBack } from './directors.ts';
+import { type Draining, drains } from './drain.ts';
 import { healthOf } from './health.ts';
 import { notTakenBack, parseChanges, shownBack } from './history.ts';
-import { losses } from './losses.ts';
+import { handedOver, losses } from './losses.ts';
 import {
   type Manifest,
   makeRecords,
@@ -21,7 +22,7 @@ import {
 } from './manifest.ts';
 import { orderSteps, type Staged } from './order.ts';
 import { halfMoves } from './partial.ts';
-import { changesInTwo, partings } from './parting.ts';
+import { changesInTwo, partingInOne, partings } from './parting.ts';
 import {
   isDrain,
   isTaken,
@@ -78,36 +79,27 @@ export function buildPlan(
 ): Plan {
   const staged: Staged[] = [];
   const warnings: Warning[] = [];
-  const hosts: PlannedHost[] = [];
   const books = new Map<string, Book>();
   for (const one of seen) {
-    if (one.facts.transaction !== undefined) {
-      const text =
-        'another run’s changes are open there: soon they are confirmed or taken back, and this plan is stale';
-      warnings.push({ host: one.host.name, key: 'transaction', text });
-    }
     const changes = changesOf(context, one, purpose, warnings);
     staged.push(...changes);
-    hosts.push({
-      name: one.host.name,
-      ssh: one.host.ssh,
-      platform: one.facts.platform,
-    });
     if (purpose !== 'destroy' && changes.length > 0)
       books.set(one.host.name, bookOf(context.cluster.name, one, changes, purpose));
     if (purpose === 'destroy' && one.facts.manifest !== undefined) {
       books.set(one.host.name, { before: [], after: [{ name: 'manifest_forget', args: [] }] });
     }
   }
-  warnings.push(...halfMoves(context.cluster, new Set(seen.map(({ host }) => host.name)), staged));
-  const drained = purpose === 'apply' ? drains(context.cluster, seen, staged, context.draining) : undefined;
+  const own = seen.filter((one) => !isBeside(one));
+  warnings.push(...halfMoves(context.cluster, new Set(own.map(({ host }) => host.name)), staged));
+  const held = purpose === 'rollback' ? seen.map((one) => directorBack(one, staged)) : seen;
+  const drained = purpose === 'destroy' ? undefined : drains(context.cluster, held, staged, context.draining);
   if (drained !== undefined && context.draining !== undefined) warnings.push(...drained.warnings);
-  if (purpose === 'rollback') warnings.push(...undrained(context.cluster, staged));
-  const { steps, warnings: together } = withTurns(context.cluster, seen, orderSteps(staged, drained?.around));
-  warnings.push(...together, ...(purpose === 'destroy' ? [] : losses(context.cluster, seen, staged)));
+  const { steps, warnings: together } = withTurns(context.cluster, held, orderSteps(staged, drained?.around));
+  const costs = purpose === 'destroy' ? handedOver : losses;
+  warnings.push(...together, ...costs(context.cluster, seen, staged));
   // What is given back or taken back is not what the inventory describes.
   const health = purpose === 'apply' ? healthOf(context.cluster, seen, steps) : undefined;
-  const reverts = new Map(seen.map((one) => [one.host.name, revertOfHost(one, steps)]));
+  const part = seen.filter((one) => own.includes(one) || steps.some(({ host }) => host === one.host.name));
   return {
     format: 'lvsctl-plan',
     version: PLAN_VERSION,
@@ -123,17 +115,31 @@ export function buildPlan(
       ...(context.commit === undefined ? {} : { commit: context.commit }),
     },
     lab: context.lab,
-    hosts: hosts.map((host) => {
-      const revert = reverts.get(host.name);
-      return revert === undefined ? host : { ...host, revert };
-    }),
+    hosts: part.map((one) => hostOf(one, steps)),
     unseen: unseen.map(({ host, problems }) => ({ host: host.name, problems })),
     steps: withChecks(withRecords(steps, books)),
-    warnings,
+    warnings: [...part.flatMap(openOn), ...warnings],
     ...(health === undefined ? {} : { health }),
     ...(context.secrets === undefined || context.secrets.length === 0 ? {} : { secrets: context.secrets }),
     ...(context.hooks === undefined ? {} : { hooks: context.hooks }),
   };
+}
+
+/** A director that is only looked at: without drains it takes no part. */
+function isBeside({ desired }: SeenHost): boolean {
+  return desired.length > 0 && desired.every(({ known }) => known === true);
+}
+
+function hostOf(seen: SeenHost, steps: readonly Step[]): PlannedHost {
+  const { name, ssh } = seen.host;
+  const revert = revertOfHost(seen, steps);
+  return { name, ssh, platform: seen.facts.platform, ...(revert === undefined ? {} : { revert }) };
+}
+
+function openOn({ host, facts }: SeenHost): Warning[] {
+  if (facts.transaction === undefined) return [];
+  const text = 'another run’s changes are open there: soon they are confirmed or taken back, and this plan is stale';
+  return [{ host: host.name, key: 'transaction', text }];
 }
 
 /** Two plans of the same moment that change the same are one. */
@@ -157,7 +163,8 @@ function changesOf(context: PlanContext, seen: SeenHost, purpose: Plan['purpose'
   // Within a step what leaves goes before what others that stay give up: a real server before its masquerade.
   const parted = partings(context.cluster, seen, purpose === 'apply' ? context.draining : undefined);
   const leaves = ({ leaving }: StagedResource) => leaving === true;
-  const inOrder = [...seen.desired.filter(leaves), ...seen.desired.filter((one) => !leaves(one))];
+  const changing = seen.desired.filter(({ known }) => known !== true);
+  const inOrder = [...changing.filter(leaves), ...changing.filter((one) => !leaves(one))];
   const returning = new Map(
     seen.desired.flatMap((one) =>
       leaves(one) && one.resource.kind === 'file' ? [[one.resource.path, one.stage]] : [],
@@ -183,7 +190,9 @@ function changesOf(context: PlanContext, seen: SeenHost, purpose: Plan['purpose'
       continue;
     }
     for (const text of noticesOf(resource, state)) warnings.push({ host, key, text });
-    for (const change of changes) {
+    for (const found of changes) {
+      const change =
+        undoes === undefined ? found : partingInOne(context.cluster, resource, state, found, context.draining);
       const direction = directionOf(change, { leaving, undoes });
       // What goes away does so at the stage at which it came: a VIP, though its interface stays, before the rules.
       const own = direction === 'remove' && undoes === undefined ? (entry?.stage ?? stage) : stage;

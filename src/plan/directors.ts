@@ -2,12 +2,21 @@ import type { Cluster } from '../inventory/model.ts';
 import { FAMILIES } from '../platform/families.ts';
 import { sha256 } from '../resources/file.ts';
 import { isRecord } from '../resources/holds.ts';
-import { diffOne, type FileResource, type IpvsResource, keyOf, type ServiceResource } from '../resources/index.ts';
+import {
+  diffOne,
+  type FileResource,
+  type IpvsResource,
+  keyOf,
+  type Resource,
+  type ServiceResource,
+} from '../resources/index.ts';
 import { byEndpoint, endpoint, type IpvsDestination, type IpvsService, matchWords } from '../resources/ipvs-table.ts';
 import { withoutWeight } from '../resources/keepalived-conf.ts';
 import type { Change, FileState, Op } from '../resources/kind.ts';
 import type { ServiceState } from '../resources/service.ts';
 import type { SeenHost } from './build.ts';
+import type { StagedResource } from './manifest.ts';
+import type { Staged } from './order.ts';
 import type { PlannedChange } from './plan.ts';
 
 /** What a director's table is made of at some moment of a plan. */
@@ -30,6 +39,48 @@ export interface Row {
   service: IpvsService;
   /** Needed, and not lvsctl's matter there. */
   foreign: boolean;
+}
+
+/**
+ * A director in a rollback, as the functions below take it: it is to have what it has, but for what the rollback changes.
+ * The text of a keepalived.conf that comes back is known to the host alone. Pure.
+ */
+export function directorBack(seen: SeenHost, staged: readonly Staged[]): SeenHost {
+  const own = staged.filter(({ host }) => host === seen.host.name);
+  const changes = new Map(own.map(({ change }) => [change.key, change]));
+  const { unit, config } = FAMILIES[seen.facts.platform].keepalived;
+  const found = seen.states.get(`file ${config}`);
+  const desired = seen.desired.flatMap(({ stage, resource, foreign, undoes }): StagedResource[] => {
+    const state = seen.states.get(keyOf(resource));
+    const change = changes.get(keyOf(resource));
+    const staying = (one: Resource) => [{ stage, resource: one, ...(foreign ? { foreign } : {}) }];
+    if (resource.kind === 'ipvs') {
+      const checker = checkerOf(resource) ?? checkerOf(undoes?.resource);
+      const then = change === undefined ? state : resource.state === 'present' ? resource : null;
+      if (!isService(then)) return change === undefined ? [] : staying(resource);
+      const { scheduler, flags, destinations } = then;
+      const row = { ...plain(resource), state: 'present', scheduler, flags, destinations } as const;
+      return staying(checker === undefined ? row : { ...row, checker });
+    }
+    if (resource.kind === 'file' && resource.path === config) {
+      const known = change === undefined && isFile(found) && typeof found.content === 'string';
+      return known ? staying(withText(resource, found, found.content ?? '')) : [];
+    }
+    if (resource.kind === 'service' && resource.unit === unit) {
+      const after = isRecord(change?.after) ? change.after.running : undefined;
+      const running = after ?? (isRecord(state) ? state.running : undefined);
+      const loaded = isFile(found) ? [{ path: config, sha256: found.sha256 }] : [];
+      return running === true
+        ? staying({ kind: 'service', unit, enabled: null, running, config: loaded, activate: 'reload' })
+        : [];
+    }
+    return [];
+  });
+  return { ...seen, desired };
+}
+
+function checkerOf(resource: Resource | undefined) {
+  return resource?.kind === 'ipvs' && resource.state === 'present' ? resource.checker : undefined;
 }
 
 /** A director's table as it was observed. Pure. */
@@ -177,7 +228,8 @@ function vipOf({ services }: Cluster, resource: IpvsResource): string {
   return found?.address ?? '*';
 }
 
-function isService(value: unknown): value is IpvsService {
+/** Whether this is a row's state. Pure. */
+export function isService(value: unknown): value is IpvsService {
   return isRecord(value) && typeof value.scheduler === 'string' && Array.isArray(value.destinations);
 }
 

@@ -54,27 +54,6 @@ export function drains(
   return { around: (host, lane) => found.get(nameOfLane(host, lane)) ?? [], warnings: distinct(warnings) };
 }
 
-/** A rollback knows nothing but what it takes back, and so drains nobody. One of a director's table takes that back, too. Pure. */
-export function undrained(cluster: Cluster, staged: readonly Staged[]): Warning[] {
-  if (staged.some(({ change }) => change.kind === 'ipvs')) return [];
-  const hosts = new Set(staged.map(({ host }) => host));
-  return [...hosts].flatMap((host) => {
-    const services = cluster.services.filter(({ virtuals }) =>
-      virtuals.some(({ realServers }) => realServers.some((real) => real.host === host && real.weight > 0)),
-    );
-    const [first] = services.length === 0 ? [] : disturbing(staged, host);
-    if (first === undefined) return [];
-    const names = services.map(({ name }) => name).join(', ');
-    return [
-      {
-        host,
-        key: first.key,
-        text: `requests of ${names} that it serves are lost while this changes: a rollback drains nobody`,
-      },
-    ];
-  });
-}
-
 interface Place {
   row: Row;
   destination: IpvsDestination;

@@ -73,6 +73,21 @@ function applications(cluster: Cluster, one: Staged): Warning[] {
     });
 }
 
+/**
+ * What a destroy of some hosts costs those that stay: where a node goes, the moment until its peer has the VIP. A cluster
+ * that goes as a whole has nothing to keep. Pure.
+ */
+export function handedOver(cluster: Cluster, seen: readonly SeenHost[], staged: readonly Staged[]): Warning[] {
+  const given = new Set(seen.map(({ host }) => host.name));
+  const left = cluster.vrrp.filter(({ nodes }) => nodes.some(({ host }) => !given.has(host)));
+  const nodes = new Set(left.flatMap((group) => group.nodes.map(({ host }) => host)));
+  return handovers(
+    { ...cluster, vrrp: left },
+    seen,
+    staged.filter(({ host }) => nodes.has(host)),
+  );
+}
+
 /** keepalived that ends, for a moment or for good, gives the VIPs up. */
 function handovers(cluster: Cluster, seen: readonly SeenHost[], staged: readonly Staged[]): Warning[] {
   const units = new Map(seen.map(({ host, facts }) => [host.name, FAMILIES[facts.platform].keepalived.unit]));

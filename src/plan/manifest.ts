@@ -19,6 +19,8 @@ export interface StagedResource {
   leaving?: boolean;
   /** Needed, and not lvsctl's matter there: looked at, warned of, never changed nor recorded. */
   foreign?: boolean;
+  /** What a director's table is made of, where a rollback drains real servers by it: looked at, neither changed nor recorded. */
+  known?: boolean;
   /** It takes back one change of an earlier run. */
   undoes?: Recorded<Resource> & { shown: Shown[]; half: 'add' | 'remove' | 'both' };
   /** Nothing of the cluster needs it as it shall be; something may still need it as it was, until it is let go. */

@@ -20,7 +20,7 @@ export function halfMoves(cluster: Cluster, read: ReadonlySet<string>, staged: r
         .filter(({ vips }) => vips.some(({ address }) => gone.some((cidr) => String(cidr).startsWith(`${address}/`))))
         .flatMap(({ name, directors }) => directors.filter((one) => !read.has(one)).map((one) => ({ name, one })))
         .map(({ name, one }) =>
-          warn(`the VIP goes, and ${one} was not read: it may go on sending requests of ${name}`),
+          warn(`the VIP goes, and ${one} takes no part: it may go on sending requests of ${name}`),
         );
     }
     if (resource.kind === 'ipvs' && resource.state === 'present') {
@@ -30,7 +30,7 @@ export function halfMoves(cluster: Cluster, read: ReadonlySet<string>, staged: r
         .filter(({ address, weight }) => weight > 0 && !known.has(address))
         .flatMap(({ address }) => hostOf(cluster, address) ?? [])
         .filter((name) => !read.has(name))
-        .map((name) => warn(`${name} was not read: requests will be sent to it whether or not it serves them`));
+        .map((name) => warn(`${name} takes no part: requests will be sent to it whether or not it serves them`));
     }
     return [];
   });

@@ -6,7 +6,7 @@ import { byEndpoint, endpoint, type IpvsDestination } from '../resources/ipvs-ta
 import { withParting } from '../resources/keepalived-conf.ts';
 import type { Change, Op } from '../resources/kind.ts';
 import type { SeenHost } from './build.ts';
-import { drainedOp, heldNow, type Row } from './directors.ts';
+import { drainedOp, heldNow, isService, type Row } from './directors.ts';
 import { type Draining, refusesDrained } from './drain.ts';
 
 /** A resource that becomes as desired in two steps: what comes in the additive half, what goes in the subtractive one. */
@@ -74,6 +74,27 @@ export function changesInTwo(
       ops: at === 0 && wait !== undefined ? [wait, ...change.ops] : change.ops,
     })),
   };
+}
+
+/**
+ * A row's change in a rollback, which takes real servers out in one step: those that leave it have weight 0 by then, and
+ * go when what they serve has come to its end. Pure.
+ * @param state the row as it was observed
+ */
+export function partingInOne(
+  cluster: Cluster,
+  resource: Resource,
+  state: unknown,
+  change: Change,
+  draining: Draining | undefined,
+): Change {
+  const at = change.ops.findIndex(({ name, args }) => name === 'ipvs' && args[0] === '-d');
+  if (draining === undefined || resource.kind !== 'ipvs' || !isService(state) || at < 0) return change;
+  const row: Row = { resource, service: state, foreign: false };
+  const leaving = leavingOf(row).map((destination) => ({ row, destination }));
+  if (leaving.length === 0) return change;
+  const wait = drainedOp(cluster, draining.timeout, leaving);
+  return { ...change, ops: [...change.ops.slice(0, at), wait, ...change.ops.slice(at)] };
 }
 
 function merged(between: Resource, state: unknown, after: unknown): unknown {

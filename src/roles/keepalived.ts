@@ -37,7 +37,7 @@ export function keepalived(question: Question): Part {
         return { stage: 'rules', resource: checked({ ...textFile(script.path, script.content), mode: '0755' }) };
       }),
       { stage: 'rules', resource: file },
-      ...(owner ? table(services) : []),
+      ...(owner ? keepalivedTable(services) : []),
       ...(owner && timeouts !== undefined
         ? [{ stage: 'vip' as const, resource: { kind: 'ipvs_timeouts' as const, ...timeouts } }]
         : []),
@@ -66,7 +66,7 @@ function waiting({ host, family, template }: Question, groups: readonly VrrpGrou
 }
 
 /** The rows as they must be where keepalived has them: taking servers out and putting them back is its matter. */
-function table(services: readonly Service[]): Desired[] {
+export function keepalivedTable(services: readonly Service[]): Desired[] {
   return services.flatMap((service) =>
     ipvsRules([service]).map((rule): Desired => {
       const { healthCheck } = service;

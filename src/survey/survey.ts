@@ -75,16 +75,19 @@ export function giveBack({ keepPackages }: { keepPackages: boolean }): NonNullab
   });
 }
 
-/** For `SurveyOptions.ask`: what takes back what one run changed on a host. */
+/** For `SurveyOptions.ask`: what takes back what one run changed on a host, and what is known of a director's table. */
 export function takeBack(run: string): NonNullable<SurveyOptions['ask']> {
-  return async () => ({
-    facts: [`run:${run}`],
-    desire: (facts) => {
-      const head = facts.run === undefined ? undefined : parseRun(facts.run);
-      if (facts.run === undefined || head === undefined || !isTakeable(head)) return [];
-      return takenBack(parseChanges(facts.run));
-    },
-  });
+  return async (cluster, host) => {
+    const { withKnown } = await import('./known.ts');
+    return {
+      facts: [`run:${run}`],
+      desire: (facts) => {
+        const head = facts.run === undefined ? undefined : parseRun(facts.run);
+        const taken = facts.run !== undefined && head !== undefined && isTakeable(head) ? parseChanges(facts.run) : [];
+        return withKnown(cluster, host, facts, takenBack(taken));
+      },
+    };
+  };
 }
 
 /** For `SurveyOptions.ask`: what is told of the runs on a host, or of one of them all. */
@@ -212,7 +215,7 @@ async function readFacts(host: Host, options: SurveyOptions, peers: Map<string, 
 /** @throws LvsctlError with everything that this host can't have */
 function checkPossible(host: Host, desired: readonly StagedResource[], states: ReadonlyMap<string, unknown>): void {
   const place = { kind: 'host', host: host.name, phase: 'observe' } as const;
-  const asked = desired.filter(({ leaving, foreign }) => leaving !== true && foreign !== true);
+  const asked = desired.filter(({ leaving, foreign, known }) => !leaving && !foreign && !known);
   const problems = asked.flatMap(({ resource }) =>
     refusalsOf(resource, states.get(keyOf(resource))).map((refusal): Problem => ({ ...refusal, place })),
   );

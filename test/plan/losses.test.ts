@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Cluster } from '../../src/inventory/model.ts';
 import type { SeenHost } from '../../src/plan/build.ts';
-import { losses } from '../../src/plan/losses.ts';
+import { handedOver, losses } from '../../src/plan/losses.ts';
 import type { Staged } from '../../src/plan/order.ts';
 import type { PlannedChange } from '../../src/plan/plan.ts';
 import type { Resource } from '../../src/resources/index.ts';
@@ -70,6 +70,25 @@ describe('what a plan cannot do without losing requests is said', () => {
       staged('lvs1', { key: 'service keepalived.service', kind: 'service', ops: [{ name, args: [] }] });
     expect(told([ends('service_stop')], more)).toEqual([text]);
     expect(told([ends('service_reload')], more)).toEqual([]);
+  });
+
+  test.each<[string, string[], string[]]>([
+    [
+      'one node of a pair: how long nobody has the VIP',
+      ['lvs1'],
+      [
+        'lvs1: keepalived ends: if it is master then, nobody answers for 0.6 s until its peer does, and open connections are cut',
+      ],
+    ],
+    ['all of it: nothing', ['lvs1', 'lvs2'], []],
+  ])('a destroy of %s', (_, given, texts) => {
+    const cluster = { ...clusterOf('/c.yaml', HOSTS), vrrp: [PAIR] } as unknown as Cluster;
+    const seen = SEEN.filter((one) => given.includes(one.host.name));
+    const stop = [{ name: 'service_stop', args: [] }];
+    const ends = given.map((at) =>
+      staged(at, { key: 'service keepalived.service', kind: 'service', direction: 'remove', ops: stop }),
+    );
+    expect(handedOver(cluster, seen, ends).map((one) => `${one.host}: ${one.text}`)).toEqual(texts);
   });
 
   test('an application behind proxies', () => {

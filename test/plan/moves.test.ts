@@ -246,7 +246,13 @@ describe('a cluster that becomes another', () => {
         const choose = (ready: number) => (stream.next().value ?? 0) % ready;
         const walk = (plan: ReturnType<typeof planned>, what: string) => {
           const staying = crossing(first, second);
-          runPlan(world, plan, choose, (step) => expect(wrong(world, staying), `${what}, ${step}`).toEqual([]));
+          runPlan(
+            world,
+            plan,
+            choose,
+            (step) => expect([...wrong(world, staying), ...starved(world)], `${what}, ${step}`).toEqual([]),
+            (step) => what !== 'destroy' && expect(cutting(world, step), `${what}, ${step.id}`).toEqual([]),
+          );
           return plan;
         };
         walk(planned(a, world), 'first');

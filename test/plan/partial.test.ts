@@ -60,14 +60,14 @@ describe('halfMoves', () => {
       'a VIP that goes without its director',
       ['rs2'],
       [lo],
-      ['rs2: the VIP goes, and director was not read: it may go on sending requests of web'],
+      ['rs2: the VIP goes, and director takes no part: it may go on sending requests of web'],
     ],
     ['a real server more, with it', ['director', 'rs2'], [rules(old)], []],
     [
       'a real server more, without it',
       ['director'],
       [rules(old)],
-      ['director: rs2 was not read: requests will be sent to it whether or not it serves them'],
+      ['director: rs2 takes no part: requests will be sent to it whether or not it serves them'],
     ],
     ['one that gets no requests', ['director'], [rules(old, 0)], []],
     ['none more', ['director'], [rules({ destinations: [...old.destinations, server('30.30.30.40', 1)] })], []],
@@ -76,8 +76,8 @@ describe('halfMoves', () => {
       ['director'],
       [rules(null)],
       [
-        'director: rs1 was not read: requests will be sent to it whether or not it serves them',
-        'director: rs2 was not read: requests will be sent to it whether or not it serves them',
+        'director: rs1 takes no part: requests will be sent to it whether or not it serves them',
+        'director: rs2 takes no part: requests will be sent to it whether or not it serves them',
       ],
     ],
   ])('%s', (_, read, changes, warnings) => {

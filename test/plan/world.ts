@@ -10,6 +10,7 @@ import { isRecord } from '../../src/resources/holds.ts';
 import { type ConnectionResource, keyOf, type Resource } from '../../src/resources/index.ts';
 import type { FileState, Op } from '../../src/resources/kind.ts';
 import { desire } from '../../src/roles/index.ts';
+import { withKnown } from '../../src/survey/known.ts';
 import { facts } from '../inventories/facts.ts';
 import { applyOp, type Model } from '../resources/model.ts';
 
@@ -108,7 +109,7 @@ export function planned(cluster: Cluster, world: World, purpose: Plan['purpose']
     if (at === undefined) return [];
     const desired =
       past !== undefined
-        ? takenBack(kept(past, host.name))
+        ? withKnown(cluster, host, at.facts, takenBack(kept(past, host.name)))
         : purpose === 'destroy'
           ? removals(manifestOf(at), [], 'destroy')
           : asked(cluster, at, host, peers);
