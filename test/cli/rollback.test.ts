@@ -141,7 +141,8 @@ describe('rollback', () => {
     expect(none).toMatchObject({ code: 1, err: expect.stringContaining('ROLLBACK-NOTHING') });
     await ok('apply', '--yes');
     expect(await run('rollback')).toMatchObject({ code: 1, err: expect.stringContaining('CLI-NO-TERMINAL') });
-    expect(await run('rollback', 'zz', '--yes')).toMatchObject({
+    expect(await run('rollback', 'zz', '--yes')).toMatchObject({ code: 1, err: expect.stringContaining('CLI-USAGE') });
+    expect(await run('rollback', '0123456789abcdef', '--yes')).toMatchObject({
       code: 1,
       err: expect.stringContaining('RUN-UNKNOWN'),
     });
