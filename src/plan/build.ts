@@ -99,7 +99,7 @@ export function buildPlan(
   warnings.push(...together, ...costs(context.cluster, seen, staged));
   // What is given back or taken back is not what the inventory describes.
   const health = purpose === 'apply' ? healthOf(context.cluster, seen, steps) : undefined;
-  const part = seen.filter((one) => own.includes(one) || steps.some(({ host }) => host === one.host.name));
+  const part = seen.filter((one) => !isBeside(one) || steps.some(({ host }) => host === one.host.name));
   return {
     format: 'lvsctl-plan',
     version: PLAN_VERSION,
