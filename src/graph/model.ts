@@ -1,5 +1,5 @@
 import { bits, cidrText, networkOf } from '../inventory/addresses.ts';
-import { directedBy, heldBy, realServersOf, servedBy } from '../inventory/derived.ts';
+import { directedBy, heldBy, realServersOf, servedBy, standsBehind } from '../inventory/derived.ts';
 import type { Cidr, Cluster, Host, Interface, VrrpGroup } from '../inventory/model.ts';
 import { clientsOf, type Path } from '../path/ask.ts';
 import type { Net } from '../path/net.ts';
@@ -129,7 +129,7 @@ function notesOf(cluster: Cluster, net: Net, { name }: Host): Note[] {
   const directs = directedBy(cluster, name).map((service) => service.name);
   const loopback = addressesIn(net, name, 'lo').filter(({ address }) => address !== '127.0.0.1' && address !== '::1');
   const tunnels = new Set(
-    servedBy(cluster, name)
+    standsBehind(cluster, name)
       .filter(({ mode }) => mode === 'tun')
       .map(({ tunnel }) => tunnel.type),
   );

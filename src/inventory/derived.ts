@@ -1,9 +1,10 @@
-import type { Cluster, Host, RealServer, Service } from './model.ts';
+import type { Cluster, Host, RealServer, Service, VirtualService } from './model.ts';
 
 /** What services a host has to do with, by its name. */
 interface Parts {
   directed: Map<string, Service[]>;
   served: Map<string, Service[]>;
+  behind: Map<string, Service[]>;
   held: Map<string, Service[]>;
 }
 
@@ -14,7 +15,7 @@ const named = new WeakMap<readonly Host[], Map<string, Host>>();
 function partsOf({ services }: Cluster): Parts {
   const known = parts.get(services);
   if (known !== undefined) return known;
-  const found: Parts = { directed: new Map(), served: new Map(), held: new Map() };
+  const found: Parts = { directed: new Map(), served: new Map(), behind: new Map(), held: new Map() };
   const add = (to: Map<string, Service[]>, hosts: Iterable<string>, service: Service): void => {
     for (const host of new Set(hosts)) {
       const own = to.get(host);
@@ -28,6 +29,11 @@ function partsOf({ services }: Cluster): Parts {
     add(
       found.served,
       virtuals.flatMap((row) => row.realServers.map(({ host }) => host)),
+      service,
+    );
+    add(
+      found.behind,
+      virtuals.flatMap((row) => serversOf(service, row).map(({ host }) => host)),
       service,
     );
     if (typeof arp === 'object') add(found.held, arp.staticNeighbourAt, service);
@@ -59,6 +65,32 @@ export function realServersOf(service: Service): RealServer[] {
 /** Whether a host is a real server of a service. Pure. */
 export function isRealServer(service: Service, host: string): boolean {
   return service.virtuals.some((row) => row.realServers.some((real) => real.host === host));
+}
+
+/** Where directors send requests of a row. */
+export type Server = Pick<RealServer, 'host' | 'address' | 'port'>;
+
+/** Where a row's requests go while no real server answers, if anywhere; its host, where the inventory has it. Pure. */
+export function sorryServerOf(
+  { sorryServer }: Service,
+  { family, match }: VirtualService,
+): (Pick<Server, 'address' | 'port'> & { host?: string }) | undefined {
+  if (sorryServer?.family !== family) return undefined;
+  const { address, host, port = match.by === 'socket' ? match.port : 0 } = sorryServer;
+  return { address, port, ...(host === undefined ? {} : { host }) };
+}
+
+/** The hosts that a row's requests may come to: its real servers and, where the inventory has it, the sorry server. Pure. */
+export function serversOf(service: Service, row: VirtualService): Server[] {
+  const sorry = sorryServerOf(service, row);
+  const { realServers } = row;
+  if (sorry?.host === undefined || realServers.some(({ host }) => host === sorry.host)) return realServers;
+  return [...realServers, { ...sorry, host: sorry.host }];
+}
+
+/** The services whose requests may come to a host: it is a real server of theirs, or the sorry server. Pure. */
+export function standsBehind(cluster: Cluster, host: string): Service[] {
+  return partsOf(cluster).behind.get(host) ?? [];
 }
 
 /** The services that a host is a director of. Pure. */

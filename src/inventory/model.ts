@@ -193,6 +193,15 @@ export type Check =
   | { type: 'misc_check'; script: Script; arguments: string[]; dynamic: boolean }
   | { type: 'bfd'; minRx?: number; minTx?: number; multiplier?: number };
 
+export interface SorryServer {
+  address: string;
+  family: 4 | 6;
+  /** Absent: that of each row. */
+  port?: number;
+  /** The host of the inventory that has the address, and isn't one of the service's directors. */
+  host?: string;
+}
+
 /** How the director's peers are kept from taking somebody else for the VIP. */
 export type Arp = 'sysctl' | 'arptables' | { staticNeighbourAt: string[] };
 
@@ -236,8 +245,8 @@ export interface Service {
   arp: Arp;
   tunnel: Tunnel;
   healthCheck?: HealthCheck;
-  /** Answers when no real server does, for the rows of its family. Without a port: on that of each row. */
-  sorryServer?: { address: string; family: 4 | 6; port?: number };
+  /** Answers when no real server does, for the rows of its family. */
+  sorryServer?: SorryServer;
   quorum?: number;
   hysteresis?: number;
 }

@@ -1,10 +1,10 @@
 import { holds } from './addresses.ts';
-import { hostIn } from './derived.ts';
+import { hostIn, serversOf } from './derived.ts';
 import type { Findings } from './findings.ts';
 import type { Cidr, Host, Service, VrrpGroup } from './model.ts';
 
 /**
- * In nat mode replies must pass the director: a real server without a gateway gets the director's address on their
+ * In nat mode replies must pass the director: a real server, or the sorry server, without a gateway gets the director's address on their
  * common network, with a pair the floating one there. What the inventory says stays as it says. Pure.
  */
 export function withNatGateways(
@@ -15,7 +15,7 @@ export function withNatGateways(
   const candidatesOf = new Map<string, Cidr[]>();
   for (const service of services.filter(({ mode }) => mode === 'nat')) {
     const gateways = gatewaysOf(service, hosts, vrrp);
-    for (const host of new Set(service.virtuals.flatMap((row) => row.realServers.map((real) => real.host))))
+    for (const host of new Set(service.virtuals.flatMap((row) => serversOf(service, row).map(({ host }) => host))))
       candidatesOf.set(host, [...(candidatesOf.get(host) ?? []), ...gateways]);
   }
   return hosts.map((host) => {
@@ -25,15 +25,17 @@ export function withNatGateways(
   });
 }
 
-/** A real server of a nat service without any way back: no gateway, none that follows, no route. */
+/** A server of a nat service without any way back: no gateway, none that follows, no route. */
 export function checkNatGateways(hosts: readonly Host[], services: readonly Service[], findings: Findings): void {
   for (const service of services.filter(({ mode }) => mode === 'nat')) {
-    for (const { family, realServers } of service.virtuals) {
-      for (const real of realServers) {
-        const host = hostIn(hosts, real.host);
+    for (const row of service.virtuals) {
+      const { family, realServers } = row;
+      for (const server of serversOf(service, row)) {
+        const host = hostIn(hosts, server.host);
         if (host === undefined || !host.managed || hasWay(host, family)) continue;
+        const real = realServers.some((one) => one === server);
         findings.add(
-          ['services', service.name, 'real_servers', host.name],
+          ['services', service.name, ...(real ? ['real_servers', host.name] : ['sorry_server'])],
           'INV-NO-WAY-BACK',
           `${host.name} has no IPv${family} gateway and no network in common with its director, through which replies must pass`,
           'Give it a gateway that leads to the director, or use mode fullnat.',

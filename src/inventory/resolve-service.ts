@@ -4,13 +4,23 @@ import type { Path } from './document.ts';
 import { seconds } from './duration.ts';
 import type { Findings } from './findings.ts';
 import { hostsOf, membersOf, type Names } from './groups.ts';
-import type { Arp, HealthCheck, Host, PortRange, RealServer, Service, Tunnel, VirtualService } from './model.ts';
+import type {
+  Arp,
+  HealthCheck,
+  Host,
+  PortRange,
+  RealServer,
+  Service,
+  SorryServer,
+  Tunnel,
+  VirtualService,
+} from './model.ts';
 import { checkProtocol, resolveHealthCheck } from './resolve-check.ts';
 import { anAddress } from './resolve-interface.ts';
 import { checkVip, type NamedVip } from './resolve-vrrp.ts';
 import type { Inventory, InventoryService } from './schema.ts';
 import { withServiceDefaults } from './service-defaults.ts';
-import { checkMask, checkRealServers, checkService } from './service-rules.ts';
+import { checkMask, checkRealServers, checkService, checkSorryServer } from './service-rules.ts';
 import { suggest, suggestion } from './suggest.ts';
 
 /** Of one service at most so many ports become rows of IPVS's table; more are one row through a firewall mark. */
@@ -397,9 +407,24 @@ export function resolveService(
           ),
         )
       : families.map((family) => rowOf(family, { by: 'fwmark', mark }));
-  const resolved = { ...service, ...(mark === undefined ? {} : { fwmark: mark }), virtuals };
+  const { sorryServer } = service;
+  const resolved = {
+    ...service,
+    ...(mark === undefined ? {} : { fwmark: mark }),
+    ...(sorryServer === undefined ? {} : { sorryServer: withHost(sorryServer, service.directors, hosts) }),
+    virtuals,
+  };
   checkRealServers(resolved, real, hosts, findings);
+  checkSorryServer(resolved, hosts, findings);
   return resolved;
+}
+
+/** With the host that has its address. A director that has it takes the requests itself. */
+function withHost(sorry: SorryServer, directors: readonly string[], hosts: readonly Host[]): SorryServer {
+  const host = hosts.find(({ interfaces }) =>
+    interfaces.some(({ addresses }) => addresses.some(({ address }) => address === sorry.address)),
+  );
+  return host === undefined || directors.includes(host.name) ? sorry : { ...sorry, host: host.name };
 }
 
 /** The address that the director forwards to: what is said, else one on a segment of the director's, else (where a route will do) the first. */

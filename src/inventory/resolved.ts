@@ -1,6 +1,7 @@
 import { basename, dirname, relative } from 'node:path';
 import { stringify } from 'yaml';
 import { cidrText } from './addresses.ts';
+import { serversOf } from './derived.ts';
 import type { Path, SourceDocument } from './document.ts';
 import { hasPath } from './merge.ts';
 import type { Cluster, Extras, Host, Secret, Service, VrrpGroup } from './model.ts';
@@ -118,7 +119,7 @@ function addHost(host: Host, cluster: Cluster, add: Add): void {
 
 function gatewayReason({ name }: Host, { services }: Cluster): string {
   const nat = services.find(
-    ({ mode, virtuals }) => mode === 'nat' && virtuals.some((row) => row.realServers.some(({ host }) => host === name)),
+    (one) => one.mode === 'nat' && one.virtuals.some((row) => serversOf(one, row).some(({ host }) => host === name)),
   );
   return nat === undefined ? BUILT_IN : `the director’s address: replies of ${nat.name} must pass it (nat)`;
 }
@@ -284,9 +285,10 @@ function addCheck(service: Service, top: readonly string[], from: (key: Path, ot
     for (const [key, value] of Object.entries(rhythm)) add([...way, key], value, from(['health_check', key]));
   }
   if (sorryServer !== undefined) {
-    const { address, port } = sorryServer;
+    const { address, port, host } = sorryServer;
     add([...top, 'sorry_server', 'address'], address, from(['sorry_server', 'address']));
     add([...top, 'sorry_server', 'port'], port ?? 'the service’s', from(['sorry_server', 'port']));
+    add([...top, 'sorry_server', 'host'], host, from(['sorry_server', 'host'], 'who has the address'));
   }
   add([...top, 'quorum'], service.quorum, from(['quorum']));
   add([...top, 'hysteresis'], service.hysteresis, from(['hysteresis']));

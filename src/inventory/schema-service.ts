@@ -318,7 +318,11 @@ export const serviceDefaults = {
         address: text('Its address.', ['192.168.10.99']),
         port: Type.Optional(port('Its port; the service’s when left out.')),
       },
-      { ...closed, description: 'Answers when no real server does (keepalived).' },
+      {
+        ...closed,
+        description:
+          'Answers when no real server does (keepalived); a host of the inventory with this address is set up for it.',
+      },
     ),
   ),
   quorum: Type.Optional(count('Sum of weights below which the service counts as down (keepalived).', 65535, [1], 1)),

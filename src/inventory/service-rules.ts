@@ -98,6 +98,33 @@ export function checkRealServers(
   }
 }
 
+/** In dr mode the sorry server has to be on a wire of each director, as real servers have. */
+export function checkSorryServer(
+  { name, mode, directors, sorryServer }: Service,
+  hosts: readonly Host[],
+  findings: Findings,
+): void {
+  if (sorryServer === undefined || mode !== 'dr') return;
+  const { address, host } = sorryServer;
+  const segment = hostIn(hosts, host ?? '')?.interfaces.find(({ addresses }) =>
+    addresses.some((one) => one.address === address),
+  )?.segment;
+  for (const { name: director, interfaces } of directors.flatMap((one) => hostIn(hosts, one) ?? [])) {
+    const near = interfaces.some((one) =>
+      segment === undefined ? one.addresses.some((net) => holds(net, sorryServer)) : one.segment === segment,
+    );
+    if (near || interfaces.every(({ addresses }) => addresses.length === 0)) continue;
+    const where = segment === undefined ? `no network of ${director}` : `no segment of ${director}`;
+    findings.add(
+      ['services', name, 'sorry_server', 'address'],
+      'INV-DIFFERENT-SEGMENT',
+      `the sorry server ${address} is on ${where}: in dr mode it must`,
+      'Name a host on the director’s segment, or use another mode.',
+    );
+    return;
+  }
+}
+
 /** What a mode, a scheduler or a protocol can't do: found before any host is touched. */
 export function checkService(
   service: NamedService,

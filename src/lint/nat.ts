@@ -1,4 +1,4 @@
-import { realServersOf } from '../inventory/derived.ts';
+import { serversOf } from '../inventory/derived.ts';
 import type { Cluster, Host, Service } from '../inventory/model.ts';
 import { whole } from './examples.ts';
 import type { Found, Question, Rule } from './rule.ts';
@@ -85,7 +85,7 @@ function* gateways(cluster: Cluster): Generator<{ host: Host; service: Service; 
     ({ mode, vrrp, directors }) => mode === 'nat' && vrrp && directors.length > 1,
   )) {
     const families = new Set(service.vips.map(({ family }) => (family === 4 ? ('v4' as const) : ('v6' as const))));
-    const names = new Set(realServersOf(service).map((real) => real.host));
+    const names = new Set(service.virtuals.flatMap((row) => serversOf(service, row).map((server) => server.host)));
     for (const host of cluster.hosts.filter(({ name }) => names.has(name))) {
       for (const { name: device, gateways: said } of host.interfaces) {
         for (const family of families) {

@@ -1,5 +1,5 @@
 import { hostNamed, realServersOf } from '../inventory/derived.ts';
-import type { Service } from '../inventory/model.ts';
+import type { Interface, Service } from '../inventory/model.ts';
 import { serviceSays } from '../inventory/places.ts';
 import { around, service } from './examples.ts';
 import type { Rule } from './rule.ts';
@@ -7,11 +7,11 @@ import type { Rule } from './rule.ts';
 const FTP = 21;
 const SSH = 22;
 
-/** The sorry server has the VIP as a real server of another service. */
-const SORRY = service(
-  'health_check: { tcp_check: {} }\nsorry_server: { address: 192.0.2.13 }',
-  '  other: { mode: dr, vip: 192.0.2.100, port: 81, directors: [lvs], real_servers: { web3: {} } }',
-).replace('services:', '  web3: { interfaces: { eth0: { addresses: [192.0.2.13/24] } } }\nservices:');
+/** The sorry server is a host of its own. */
+const SORRY = service('health_check: { tcp_check: {} }\nsorry_server: { address: 192.0.2.13 }').replace(
+  'services:',
+  '  web3: { interfaces: { eth0: { addresses: [192.0.2.13/24] } } }\nservices:',
+);
 
 /** Services as a whole: ports, persistence, sorry servers. */
 export const SERVICES: readonly Rule[] = [
@@ -159,27 +159,24 @@ export const SERVICES: readonly Rule[] = [
     code: 'LVS-SVC-007',
     severity: 'warning',
     title: 'a sorry server that nobody gives the VIP',
-    why: 'In dr and tun mode the sorry server gets packets to the VIP like a real server: it must have the VIP on lo and be silent to ARP, and in dr be on the director’s segment. lvsctl sets up real servers so, and no sorry server.',
+    why: 'In dr and tun mode the sorry server gets packets to the VIP like a real server: it must have the VIP on lo and be silent to ARP, and in tun unwrap them. lvsctl sets a host of the inventory up so; this address is no such host’s.',
     remedy:
-      'Name a host that is a real server of another service with this VIP, or give it the VIP by hand and silence this line.',
+      'Describe the host that has the address, and let lvsctl manage it; or give it the VIP by hand and silence this line.',
     source: 'keepalived.conf(5), sorry_server; Linux net/netfilter/ipvs/ip_vs_xmit.c, ip_vs_dr_xmit',
     bad: service('health_check: { tcp_check: {} }\nsorry_server: { address: 192.0.2.50 }'),
     good: SORRY,
     *check(question) {
-      const { services } = question.cluster;
-      for (const one of services) {
-        const { sorryServer, vips } = one;
-        if (sorryServer === undefined || (one.mode !== 'dr' && one.mode !== 'tun')) continue;
-        const served = services.some(
-          (other) =>
-            (other.mode === 'dr' || other.mode === 'tun') &&
-            other.vips.some(({ address }) => vips.some((vip) => vip.address === address)) &&
-            realServersOf(other).some(({ address }) => address === sorryServer.address),
-        );
-        if (served) continue;
+      const { cluster } = question;
+      for (const one of cluster.services) {
+        const { sorryServer, mode, directors } = one;
+        if (sorryServer === undefined || (mode !== 'dr' && mode !== 'tun')) continue;
+        if (hostNamed(cluster, sorryServer.host ?? '')?.managed) continue;
+        const [only, ...others] = directors.flatMap((name) => hostNamed(cluster, name) ?? []);
+        // The director itself, which has the VIP.
+        if (others.length === 0 && only?.interfaces.some((each) => has(each, sorryServer.address))) continue;
         yield {
           path: [...serviceSays(question, one.name, 'sorry_server'), 'address'],
-          what: `nobody gives the sorry server ${sorryServer.address} of ${one.name} its VIP, which it needs in mode ${one.mode}`,
+          what: `nobody gives the sorry server ${sorryServer.address} of ${one.name} its VIP, which it needs in mode ${mode}`,
         };
       }
     },
@@ -206,6 +203,10 @@ hosts:
 services:
   ftp: { mode: nat, vip: 192.0.2.10, port: 21, directors: [lvs], real_servers: { ftp1: {} } }
 `;
+}
+
+function has({ addresses }: Interface, address: string): boolean {
+  return addresses.some((one) => one.address === address);
 }
 
 function hasFtp({ protocol, ports }: Service): boolean {

@@ -1,11 +1,12 @@
 import { failure, type Problem } from '../errors/index.ts';
 import { parseAddress } from '../inventory/addresses.ts';
-import { isRealServer, realServersOf } from '../inventory/derived.ts';
+import { realServersOf, standsBehind } from '../inventory/derived.ts';
 import type { Cluster, Host, Protocol, Service } from '../inventory/model.ts';
 import { suggestion } from '../inventory/suggest.ts';
 import { isOwn } from './fib.ts';
 import { type Fault, faultOf } from './judge.ts';
 import type { Net } from './net.ts';
+import { withoutRealServers } from './sorry.ts';
 import { walk } from './walk.ts';
 import type { Way } from './way.ts';
 
@@ -15,7 +16,7 @@ export interface Asking {
   from?: string;
   /** A service, a host, or an address, with `:port` where it matters. */
   to: string;
-  /** Only the ways through this real server. */
+  /** Only the ways through this real server; the sorry server's are those while no real server answers. */
   via?: string;
 }
 
@@ -57,7 +58,11 @@ export function pathsOf(cluster: Cluster, net: Net, asking: Asking): Path[] {
   return targetsOf(cluster, asking.to).map((target): Path => {
     const { protocol, address, port, service } = target;
     refuseOwn(net, from, address);
-    const ways = walk(net, { client: from, protocol, address, port }).map((way) => judged(cluster, way, service));
+    const sorry = via !== undefined && service?.sorryServer?.host === via;
+    const request = { client: from, protocol, address, port };
+    const ways = walk(sorry ? withoutRealServers(net, [service]) : net, request).map((way) =>
+      judged(cluster, way, service),
+    );
     const chosen = via === undefined ? ways : ways.filter(({ real }) => real === via);
     if (chosen.length === 0) throw failure(noSuchWay(via ?? '', ways));
     return { from, protocol, address, port, ways: chosen, ...(service === undefined ? {} : { service: service.name }) };
@@ -78,13 +83,14 @@ function hasAddress({ interfaces }: Host, address: string): boolean {
 }
 
 /** Who can stand for clients: described hosts that neither route nor serve. */
-export function clientsOf({ hosts, services }: Cluster): Host[] {
-  return hosts.filter(
+export function clientsOf(cluster: Cluster): Host[] {
+  return cluster.hosts.filter(
     ({ name, managed, forwarding, interfaces }) =>
       !managed &&
       !forwarding &&
       interfaces.some(({ addresses }) => addresses.length > 0) &&
-      !services.some((service) => service.directors.includes(name) || isRealServer(service, name)),
+      standsBehind(cluster, name).length === 0 &&
+      !cluster.services.some((service) => service.directors.includes(name)),
   );
 }
 

@@ -1,4 +1,5 @@
 import { parseCidr } from '../inventory/addresses.ts';
+import { serversOf } from '../inventory/derived.ts';
 import type { Cidr, Cluster, Host } from '../inventory/model.ts';
 import { AREAS } from '../inventory/words.ts';
 import type { Facts } from '../platform/facts.ts';
@@ -138,12 +139,15 @@ function filterOf(filters: readonly Extract<Resource, { kind: 'firewall' }>[]): 
 
 /** A real server is taken to have a program at the port that its service names. */
 function listensOf({ services, webServers, proxies, applications }: Cluster, host: string): NetHost['listens'] {
-  const real = services.flatMap(({ protocol, ports, virtuals }) =>
-    virtuals
-      .flatMap(({ realServers }) => realServers)
+  const real = services.flatMap((service) =>
+    service.virtuals
+      .flatMap((row) => serversOf(service, row))
       .filter((one) => one.host === host)
       .flatMap(({ port }) =>
-        (port === 0 ? ports : [{ first: port, last: port }]).map((range) => ({ protocol, ports: range })),
+        (port === 0 ? service.ports : [{ first: port, last: port }]).map((range) => ({
+          protocol: service.protocol,
+          ports: range,
+        })),
       ),
   );
   const sites = [...webServers, ...proxies, ...applications]

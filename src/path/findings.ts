@@ -4,6 +4,7 @@ import { clientsOf, judged } from './ask.ts';
 import { netOf } from './build.ts';
 import type { Fault } from './judge.ts';
 import type { Net } from './net.ts';
+import { withoutRealServers } from './sorry.ts';
 import { walk } from './walk.ts';
 
 /** A described client that gets no answer of a service, or none that it should rely on. */
@@ -21,18 +22,31 @@ export interface PathFinding {
 
 /**
  * Whether the packets of each described client arrive at each service and their replies return: what doesn't, once for
- * each real server. Nothing where no client is described. Pure.
+ * each real server and for the sorry server, which gets them while no real server answers. Nothing where no client is
+ * described. Pure.
  * @throws LvsctlError as `netOf` does
  */
 export function pathFindings(cluster: Cluster, made?: Net): PathFinding[] {
   const clients = clientsOf(cluster);
   if (clients.length === 0 || cluster.services.length === 0) return [];
   const net = made ?? netOf(cluster);
+  const sorry = cluster.services.filter(({ sorryServer }) => sorryServer?.host !== undefined);
+  const without = sorry.length === 0 ? net : withoutRealServers(net, sorry);
   return clients.flatMap(({ name: client, interfaces }) =>
     cluster.services.flatMap((service) =>
       service.vips
         .filter(({ family }) => interfaces.some(({ addresses }) => addresses.some((own) => own.family === family)))
-        .flatMap(({ address }) => ofVip(cluster, net, client, service, address)),
+        .flatMap(({ address, family }) => [
+          ...ofVip(cluster, net, client, service, address),
+          ...(sorry.includes(service) && service.sorryServer?.family === family
+            ? ofVip(cluster, without, client, service, address)
+                .filter(({ fault }) => fault.given || fault.leg === 'reply')
+                .map((one) => ({
+                  ...one,
+                  fault: { ...one.fault, why: `when no real server answers: ${one.fault.why}` },
+                }))
+            : []),
+        ]),
     ),
   );
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Place, type Problem, placeText } from '../errors/index.ts';
-import { directedBy, heldBy, servedBy } from '../inventory/derived.ts';
+import { directedBy, heldBy, isRealServer, standsBehind } from '../inventory/derived.ts';
 import type { Path, SourceDocument } from '../inventory/document.ts';
 import { alsoAt } from '../inventory/findings.ts';
 import { hasPath } from '../inventory/merge.ts';
@@ -197,13 +197,14 @@ function first(services: readonly Service[], ...modes: Service['mode'][]): Servi
 }
 
 function serverSays(where: Said, host: string): Saying | undefined {
-  const service = first(servedBy(where.cluster, host), 'tun', 'dr');
+  const service = first(standsBehind(where.cluster, host), 'tun', 'dr');
   if (service === undefined) return undefined;
   const { name, mode } = service;
+  const real = isRealServer(service, host);
   return {
-    path: realServerSays(where, name, host),
+    path: real ? realServerSays(where, name, host) : serviceSays(where, name, 'sorry_server'),
     of: 'key',
-    says: `makes ${host} a real server of ${name} (${mode})`,
+    says: `makes ${host} ${real ? 'a real server' : 'the sorry server'} of ${name} (${mode})`,
   };
 }
 

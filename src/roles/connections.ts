@@ -1,5 +1,5 @@
 import { failure } from '../errors/index.ts';
-import { directedBy, servedBy } from '../inventory/derived.ts';
+import { directedBy, standsBehind } from '../inventory/derived.ts';
 import type { Cidr, Cluster, Host, Interface, Link } from '../inventory/model.ts';
 import type { Profile } from '../platform/facts.ts';
 import type { ConnectionResource } from '../resources/resource.ts';
@@ -82,7 +82,7 @@ function isIdle(cluster: Cluster, { name, forwarding }: Host): boolean {
   const { proxies, applications } = cluster;
   return !(
     forwarding ||
-    directedBy(cluster, name).length + servedBy(cluster, name).length > 0 ||
+    directedBy(cluster, name).length + standsBehind(cluster, name).length > 0 ||
     [...proxies, ...applications].some(({ hosts }) => hosts.includes(name)) ||
     proxies.some(({ upstream }) => upstream.servers.some(({ host }) => host === name))
   );

@@ -1,4 +1,4 @@
-import { directedBy } from '../inventory/derived.ts';
+import { directedBy, sorryServerOf } from '../inventory/derived.ts';
 import type { Cluster, Host, Service } from '../inventory/model.ts';
 import type { FirewallRule } from '../resources/firewall.ts';
 import { NOTHING, type Part, type Question } from './desired.ts';
@@ -63,10 +63,13 @@ function forwarding(cluster: Cluster, host: Host, service: Service): Part['sysct
 function masquerades(service: Service): FirewallRule[] {
   if (service.mode !== 'fullnat') return [];
   const { protocol, virtuals } = service;
-  return virtuals.flatMap(({ family, realServers }) =>
-    realServers.map(({ address, port }): FirewallRule => {
+  return virtuals.flatMap((row) => {
+    const sorry = sorryServerOf(service, row);
+    const known = row.realServers.some(({ address, port }) => address === sorry?.address && port === sorry.port);
+    const servers = sorry === undefined || known ? row.realServers : [...row.realServers, sorry];
+    return servers.map(({ address, port }): FirewallRule => {
       const ports = port === 0 ? service.ports : [{ first: port, last: port }];
-      return { rule: 'masquerade', family, address, protocol, ports };
-    }),
-  );
+      return { rule: 'masquerade', family: row.family, address, protocol, ports };
+    });
+  });
 }

@@ -1,5 +1,5 @@
 import { failure } from '../errors/index.ts';
-import { directedBy, hostNamed, servedBy } from '../inventory/derived.ts';
+import { directedBy, hostNamed, serversOf, standsBehind } from '../inventory/derived.ts';
 import type { Check, Cluster, Host, PortRange, RealServer, Service, VrrpInstance } from '../inventory/model.ts';
 import type { FirewallFacts } from '../platform/facts.ts';
 import type { FirewallPlace, FirewallResource } from '../resources/firewall.ts';
@@ -51,7 +51,7 @@ function accepts(cluster: Cluster, host: Host): AcceptRule[] {
     ...directedBy(cluster, host.name).map(({ protocol, ports }): AcceptRule => ({ rule: 'accept', protocol, ports })),
     ...cluster.vrrp.flatMap(({ instances }) => instances.flatMap((instance) => vrrp(instance, host))),
     ...synchronisation(cluster, host),
-    ...servedBy(cluster, host.name).flatMap((service) => asRealServer(cluster, host, service)),
+    ...standsBehind(cluster, host.name).flatMap((service) => asServer(cluster, host, service)),
     ...hosted([...cluster.webServers, ...cluster.proxies]).map(({ port }) => tcp(port)),
     ...hosted(cluster.applications).map(({ port }) => tcp(port, proxiesOf(cluster, host, port))),
     ...cluster.firewall.trusted.map(
@@ -87,12 +87,15 @@ function synchronisation({ ipvs: { sync }, vrrp, hosts }: Cluster, host: Host): 
   return from.length === 0 ? [] : [{ rule: 'accept', protocol: 'udp', ports: [one(sync.port)], from }];
 }
 
-/** Clients' packets, as the mode brings them there, and the directors' checks. */
-function asRealServer(cluster: Cluster, host: Host, service: Service): AcceptRule[] {
+/** Clients' packets, as the mode brings them there, and the directors' checks: nobody checks the sorry server. */
+function asServer(cluster: Cluster, host: Host, service: Service): AcceptRule[] {
   const { mode, protocol, ports, tunnel } = service;
   const own = service.virtuals.flatMap(({ realServers }) => realServers).filter((real) => real.host === host.name);
   const from = addressesOf(cluster, service.directors);
-  const served = own.flatMap(({ port }) => (port === 0 ? ports : [one(port)]));
+  const served = service.virtuals
+    .flatMap((row) => serversOf(service, row))
+    .filter((server) => server.host === host.name)
+    .flatMap(({ port }) => (port === 0 ? ports : [one(port)]));
   const clients: AcceptRule = { rule: 'accept', protocol, ports: served };
   const carrier: AcceptRule[] =
     mode !== 'tun'

@@ -1,4 +1,4 @@
-import { servedBy } from '../inventory/derived.ts';
+import { serversOf, standsBehind } from '../inventory/derived.ts';
 import type { Host, Service } from '../inventory/model.ts';
 import { wantedRules } from '../resources/arptables.ts';
 import { bootUnit } from './boot-unit.ts';
@@ -10,13 +10,13 @@ import { interfaceSysctl, isAsymmetric } from './ways.ts';
  * make the VIP's whole subnet local), and must not be taken for the VIP's owner: silence comes before the VIP. That
  * holds in tun mode too: without it the server asks for its router's MAC in the VIP's name, and a router that filters
  * by source doesn't answer. IPv6 needs none: neighbour discovery answers only for addresses of the interface asked.
- * In nat and fullnat mode a real server is an ordinary host.
+ * In nat and fullnat mode a real server is an ordinary host. The sorry server gets packets in the same way.
  */
 export function realServer(question: Question): Part {
   const { cluster, host } = question;
-  const services = servedBy(cluster, host.name).filter(({ mode }) => mode === 'dr' || mode === 'tun');
-  const vips = new Map(services.flatMap((service) => service.vips.map((vip) => [vip.address, vip])));
-  const bySysctl = services.some((service) => service.arp === 'sysctl' && hasIPv4(service));
+  const services = standsBehind(cluster, host.name).filter(({ mode }) => mode === 'dr' || mode === 'tun');
+  const vips = new Map(services.flatMap((service) => vipsAt(service, host.name).map((vip) => [vip.address, vip])));
+  const bySysctl = services.some((service) => service.arp === 'sysctl' && hasIPv4(service, host.name));
   const { packages, rules } = byArptables(
     question,
     services.filter(({ arp }) => arp === 'arptables'),
@@ -39,8 +39,14 @@ const SILENCE: Part['sysctls'] = ['all', 'lo'].flatMap((device) => [
   { stage: 'suppress', name: interfaceSysctl(device, 'arp_ignore'), value: '1' },
 ]);
 
-function hasIPv4({ vips }: Service): boolean {
-  return vips.some(({ family }) => family === 4);
+/** The VIPs for which packets come to a host: a sorry server is of one family. */
+function vipsAt(service: Service, host: string): Service['vips'] {
+  const rows = service.virtuals.filter((row) => serversOf(service, row).some((server) => server.host === host));
+  return service.vips.filter(({ family }) => rows.some((row) => row.family === family));
+}
+
+function hasIPv4(service: Service, host: string): boolean {
+  return vipsAt(service, host).some(({ family }) => family === 4);
 }
 
 /** Rules for each VIP, live and at boot; the program that writes them is a package of its own. */
@@ -77,11 +83,11 @@ function byArptables(question: Question, services: readonly Service[]): { packag
   };
 }
 
-function ownAddress({ virtuals }: Service, host: string): string | undefined {
-  return virtuals
+function ownAddress(service: Service, host: string): string | undefined {
+  return service.virtuals
     .filter(({ family }) => family === 4)
-    .flatMap(({ realServers }) => realServers)
-    .find((real) => real.host === host)?.address;
+    .flatMap((row) => serversOf(service, row))
+    .find((server) => server.host === host)?.address;
 }
 
 /** Where requests come in at one interface and replies leave by another, strict filtering would drop the requests. */

@@ -1,4 +1,4 @@
-import { servedBy } from '../inventory/derived.ts';
+import { serversOf, standsBehind } from '../inventory/derived.ts';
 import type { Cluster, Host, Interface, Service, Tunnel } from '../inventory/model.ts';
 import type { FirewallRule } from '../resources/firewall.ts';
 import type { TunnelResource } from '../resources/resource.ts';
@@ -15,13 +15,13 @@ interface Way {
 }
 
 /**
- * What a real server in tun mode needs to unwrap packets: modules, devices and ports, now and at boot; no reverse
+ * What a real server (or the sorry server) in tun mode needs to unwrap packets: modules, devices and ports, now and at boot; no reverse
  * path filtering, as no way back begins at a tunnel; segments that fit into it. Directors need none of this: IPVS
  * wraps packets itself.
  */
 export function tunnels(question: Question): Part {
   const { cluster, host } = question;
-  const services = servedBy(cluster, host.name).filter(({ mode }) => mode === 'tun');
+  const services = standsBehind(cluster, host.name).filter(({ mode }) => mode === 'tun');
   const ways = services.flatMap((service) => waysTo(service, host.name));
   if (ways.length === 0) return NOTHING;
   const ends = unique(ways.flatMap(endsOf));
@@ -56,11 +56,11 @@ function unfiltered(devices: readonly string[]): Part['sysctls'] {
 }
 
 function waysTo(service: Service, host: string): Way[] {
-  return service.virtuals.flatMap(({ family, realServers }) =>
-    realServers
-      .filter((real) => real.host === host)
+  return service.virtuals.flatMap((row) =>
+    serversOf(service, row)
+      .filter((server) => server.host === host)
       .map(({ address }): Way => {
-        return { inner: family, outer: address.includes(':') ? 6 : 4, tunnel: service.tunnel, local: address };
+        return { inner: row.family, outer: address.includes(':') ? 6 : 4, tunnel: service.tunnel, local: address };
       }),
   );
 }

@@ -1,4 +1,4 @@
-import { servedBy } from '../inventory/derived.ts';
+import { standsBehind } from '../inventory/derived.ts';
 import type { TextPlace, WebServer } from '../inventory/model.ts';
 import { renderText } from '../templates/render.ts';
 import type { Desired, Question } from './desired.ts';
@@ -36,6 +36,6 @@ export function hostPage({ cluster, host }: Question, text: string, place: TextP
 
 /** Whether requests reach a host over IPv6: by an address of its own, or by a VIP. Pure. */
 export function hasIpv6({ cluster, host }: Question): boolean {
-  const vips = servedBy(cluster, host.name).flatMap((service) => service.vips);
+  const vips = standsBehind(cluster, host.name).flatMap((service) => service.vips);
   return [...vips, ...host.interfaces.flatMap(({ addresses }) => addresses)].some(({ family }) => family === 6);
 }

@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { type FactGroup, observe } from '../host/client.ts';
 import type { Veil } from '../host/veil.ts';
-import { heldBy, isRealServer } from '../inventory/derived.ts';
+import { heldBy, standsBehind } from '../inventory/derived.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import type { SeenHost, UnseenHost } from '../plan/build.ts';
 import { isTakeable, parseChanges, parseRun, takenBack } from '../plan/history.ts';
@@ -224,7 +224,7 @@ function checkPossible(host: Host, desired: readonly StagedResource[], states: R
 
 /** The facts that this host's desire needs: asking for less is faster. */
 function factGroups(host: Host, cluster: Cluster): FactGroup[] {
-  const serves = cluster.services.some((service) => isRealServer(service, host.name));
+  const serves = standsBehind(cluster, host.name).length > 0;
   const network: FactGroup[] = host.interfaces.length > 0 || serves ? ['network'] : [];
   return host.owns.includes('firewall') ? [...network, 'firewall'] : network;
 }

@@ -1,4 +1,4 @@
-import { howToAsk, realServersOf } from '../inventory/derived.ts';
+import { howToAsk, realServersOf, serversOf } from '../inventory/derived.ts';
 import type { Cluster, Host, Service } from '../inventory/model.ts';
 import type { SeenHost } from '../plan/build.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -139,7 +139,10 @@ async function askNeighbours(
     ),
   );
   const master = service.vrrp && masterOf(context.cluster, context.seen, service.vrrp);
-  const involved = new Set([...service.directors, ...realServersOf(service).map((real) => real.host)]);
+  const involved = new Set([
+    ...service.directors,
+    ...service.virtuals.flatMap((row) => serversOf(service, row).map((server) => server.host)),
+  ]);
   const segments = new Set(directors.flatMap(({ host }) => host.interfaces.map((each) => each.segment)));
   for (const { host } of context.seen) {
     const connection = context.connections.get(host.name);

@@ -96,6 +96,14 @@ describe('one mistake, one problem', () => {
       ),
       'INV-NO-WAY-BACK x has no IPv4 gateway',
     ],
+    [
+      'no way back of a sorry server',
+      service('port: 80, mode: nat, health_check: { tcp_check: {} }, sorry_server: { address: 10.7.0.9 }').replace(
+        '  r:',
+        '  x: { interfaces: { e: { addresses: [10.7.0.9/24] } } }\n  r:',
+      ),
+      'INV-NO-WAY-BACK x has no IPv4 gateway',
+    ],
     // Checks.
     [
       'two checks',

@@ -51,6 +51,19 @@ describe('one mistake, one problem', () => {
       service('port: 80', { real: '{ r: { address: 10.9.0.9 }, s: {} }' }),
       '10:85 INV-DIFFERENT-SEGMENT 10.9.0.9 is in no network of every director',
     ],
+    [
+      'a sorry server off the director’s networks in dr',
+      check('tcp_check: {}', 'port: 80, sorry_server: { address: 10.9.0.9 }'),
+      'INV-DIFFERENT-SEGMENT the sorry server 10.9.0.9 is on no network of a',
+    ],
+    [
+      'a sorry server off the director’s segments in dr',
+      check('tcp_check: {}', 'port: 80, sorry_server: { address: 10.1.0.7 }').replace(
+        'vips:',
+        '  q: { interfaces: { in: { addresses: [10.1.0.7/24], segment: elsewhere } } }\nvips:',
+      ),
+      'INV-DIFFERENT-SEGMENT the sorry server 10.1.0.7 is on no segment of a',
+    ],
     // Schedulers and their flags.
     [
       'a scheduler that no kernel has',

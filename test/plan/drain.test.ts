@@ -22,6 +22,11 @@ describe('a change of a real server that cuts requests', () => {
     expect(plan.warnings).toEqual([]);
   });
 
+  test('of the sorry server, which gets none, is made at once', () => {
+    const more = { health_check: { tcp_check: {} }, sorry_server: { address: '10.0.0.23' } };
+    expect(ids(planOf({ more, changing: { web3: 'restart' } }))).toEqual(['web3/web']);
+  });
+
   test('of a pair with keepalived, on both directors, in its configuration too', () => {
     const plan = planOf({ pair: true, changing: { web1: 'stop' } });
     for (const name of ['lvs1', 'lvs2']) {

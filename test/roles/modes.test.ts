@@ -266,3 +266,74 @@ describe('tun', () => {
     expect(addresses(desired, 'ens33')).toEqual(['30.30.30.20/24', '30.30.30.100/32']);
   });
 });
+
+describe('a sorry server that is a host of the inventory', () => {
+  const cluster = (said: string, { sorry = '10.0.0.9', own = '10.0.0.9/24, "2001:db8::9/64"', more = '' } = {}) =>
+    load(`version: 1
+name: c
+hosts:
+  lvs: { interfaces: { e0: { addresses: [10.0.0.1/24, "2001:db8::1/64"] } } }
+  rs: { interfaces: { e0: { addresses: [10.0.0.2/24, "2001:db8::2/64"] } } }
+  sorry: { ${more}interfaces: { e0: { addresses: [${own}] } } }
+vips: { site: { addresses: [10.0.0.100, "2001:db8::100"] } }
+services:
+  web: { vip: site, port: 80, directors: [lvs], real_servers: { rs: {} }, health_check: { tcp_check: { port: 81 } }, sorry_server: { address: "${sorry}" }, ${said} }
+`);
+  const SILENT = {
+    'ipv4.conf.all.arp_announce': '2',
+    'ipv4.conf.all.arp_ignore': '1',
+    'ipv4.conf.lo.arp_announce': '2',
+    'ipv4.conf.lo.arp_ignore': '1',
+  };
+  const LOOSE = { 'ipv4.conf.all.rp_filter': '0', 'ipv4.conf.tunl0.rp_filter': '0' };
+
+  test.each<[string, string, Record<string, string>, string[] | undefined, string[]]>([
+    ['mode: dr', '10.0.0.9', SILENT, ['127.0.0.1/8', '10.0.0.100/32'], []],
+    ['mode: dr', '2001:db8::9', {}, ['127.0.0.1/8', '::1/128', '2001:db8::100/128'], []],
+    ['mode: dr, arp: arptables', '10.0.0.9', {}, ['127.0.0.1/8', '10.0.0.100/32'], []],
+    ['mode: tun', '10.0.0.9', { ...SILENT, ...LOOSE }, ['127.0.0.1/8', '10.0.0.100/32'], ['tunl0']],
+    ['mode: nat', '10.0.0.9', {}, undefined, []],
+    ['mode: fullnat', '10.0.0.9', {}, undefined, []],
+  ])('%s, at %s: set up as real servers are, for the VIPs of its family', (said, sorry, parameters, lo, ends) => {
+    const desired = desire(cluster(said, { sorry }), 'sorry', facts());
+    expect(sysctls(desired)).toEqual(parameters);
+    expect(addresses(desired, 'lo')).toEqual(lo);
+    expect(of(desired, 'tunnel').map((end) => ('device' in end ? end.device : end.type))).toEqual(ends);
+    expect(routes(desired, 'e0')).toEqual(
+      said === 'mode: nat' ? ['default via 10.0.0.1', 'default via 2001:db8::1'] : [],
+    );
+  });
+
+  test('by arptables it is silent under its own address', () => {
+    const desired = desire(cluster('mode: dr, arp: arptables'), 'sorry', facts());
+    expect(of(desired, 'arptables')).toEqual([
+      { kind: 'arptables', address: '10.0.0.100', source: '10.0.0.9', state: 'present' },
+    ]);
+  });
+
+  test.each(['dr', 'tun', 'nat', 'fullnat'])('%s: it is no row’s real server', (mode) => {
+    const desired = desire(cluster(`mode: ${mode}`), 'lvs', facts());
+    const rows = of(desired, 'ipvs').flatMap((row) => (row.state === 'present' ? row.destinations : []));
+    expect(rows.map(({ address }) => address)).toEqual(['10.0.0.2', '2001:db8::2']);
+  });
+
+  test.each<[string, string[]]>([
+    ['10.0.0.9', ['10.0.0.2', '10.0.0.9', '2001:db8::2']],
+    ['10.0.0.77', ['10.0.0.2', '10.0.0.77', '2001:db8::2']],
+    ['10.0.0.2', ['10.0.0.2', '2001:db8::2']],
+  ])('fullnat: the director masquerades towards %s too, whosever it is', (sorry, expected) => {
+    const rules = traffic(desire(cluster('mode: fullnat', { sorry }), 'lvs', facts()));
+    expect(rules.flatMap((rule) => (rule.rule === 'masquerade' ? [rule.address] : []))).toEqual(expected);
+  });
+
+  test('a filter lets clients in, and nobody who checks', () => {
+    const filtered = { ...cluster('mode: dr'), firewall: { manage: true, trusted: [] } };
+    const rules = of(desire(filtered, 'sorry', facts()), 'firewall').flatMap((one) => one.rules);
+    expect(rules).toEqual([{ rule: 'accept', protocol: 'tcp', ports: [{ first: 80, last: 80 }] }]);
+  });
+
+  test('a director’s own address asks for nothing', () => {
+    const desired = desire(cluster('mode: dr', { sorry: '10.0.0.1' }), 'lvs', facts());
+    expect(addresses(desired, 'lo')).toBeUndefined();
+  });
+});
