@@ -123,6 +123,24 @@ describe('without a failed request', () => {
     }
   });
 
+  it('the network profile is rolled back: drained as well', { timeout: LONG }, async () => {
+    let steps: string[] = [];
+    const asked = await whileAsked(cluster, { rate: RATE }, async () => {
+      const back = await cluster.run('rollback', '--lab', '--yes', '--json');
+      expect(back, `${back.out}\n${back.err}`).toMatchObject({ code: 0 });
+      const items = eventsOf(back).map((event) => event as { event: string; item?: string });
+      steps = [...new Set(items.flatMap(({ event, item }) => (event === 'item' && item !== undefined ? [item] : [])))];
+    });
+    console.log(told('the network profile rolled back', asked));
+    expectNoLoss(asked);
+    for (const server of ['web1', 'web2'])
+      for (const director of ['lvs1', 'lvs2'])
+        expect(steps.filter((id) => id.startsWith(`${director}/drain/${server}/`))).toHaveLength(1);
+    expect(await cluster.pending()).not.toEqual([]);
+    describeAs({ mtu: START.mtu });
+    expect(await cluster.pending()).toEqual([]);
+  });
+
   it('everything at once, on every host', { timeout: LONG }, async () => {
     describeAs({ ...START, servers: { web1: 2, web2: 1 }, scheduler: 'wrr', keepalive: 20 });
     const asked = await applyWhileAsked('everything');
