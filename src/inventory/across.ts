@@ -1,7 +1,8 @@
 import { relative } from 'node:path';
 import { type Problem, placeText } from '../errors/index.ts';
+import { hostIn, hostNamed } from './derived.ts';
 import type { Path, SourceDocument } from './document.ts';
-import type { Cluster } from './model.ts';
+import type { Cluster, Host } from './model.ts';
 
 /** A cluster, with where it is written, and whether the command is about it. */
 export interface Claimed {
@@ -25,6 +26,7 @@ interface Claim {
 
 /** Addresses and virtual router ids that two clusters both want; each problem stands in a cluster that is asked for. Pure. */
 export function checkAcross(clusters: readonly Claimed[]): Problem[] {
+  if (clusters.length < 2) return [];
   const problems: Problem[] = [];
   const first = new Map<string, { claim: Claim; of: Claimed }>();
   // What is asked for comes last: it is what has to be changed.
@@ -71,9 +73,8 @@ function* claimsOf(cluster: Cluster): Generator<Claim> {
       owned.add(vip.address);
       const [only] = service.directors;
       // A single director's own address may be the VIP.
-      const isOwn = cluster.hosts.some(
-        ({ name, interfaces }) =>
-          name === only && interfaces.some((one) => one.addresses.some((own) => own.address === vip.address)),
+      const isOwn = hostNamed(cluster, only ?? '')?.interfaces.some((one) =>
+        one.addresses.some((own) => own.address === vip.address),
       );
       if (isOwn) continue;
       yield { ...address, what: vip.address, who: `a VIP of ${service.name}`, path: ['services', service.name, 'vip'] };
@@ -82,7 +83,7 @@ function* claimsOf(cluster: Cluster): Generator<Claim> {
   for (const group of cluster.vrrp) {
     for (const instance of group.instances) {
       const path: Path = ['vrrp', group.name, 'instances', instance.name];
-      for (const [family, segment] of vrrpSegments(cluster, instance)) {
+      for (const [family, segment] of vrrpSegments(cluster.hosts, instance)) {
         yield {
           code: 'INV-DUPLICATE-VRID',
           what: `virtual router ${instance.virtualRouterId} (IPv${family}) on segment ${segment}`,
@@ -101,13 +102,12 @@ function* claimsOf(cluster: Cluster): Generator<Claim> {
 
 /** Where an instance speaks: the family of its addresses, and the segments of its nodes' interfaces. */
 export function vrrpSegments(
-  { hosts }: Pick<Cluster, 'hosts'>,
+  hosts: readonly Host[],
   { addresses, nodes }: Cluster['vrrp'][number]['instances'][number],
 ): [4 | 6, string][] {
   const family = addresses.length > 0 && addresses.every((one) => one.family === 6) ? 6 : 4;
   const segments = nodes.flatMap(
-    ({ host, device }) =>
-      hosts.find(({ name }) => name === host)?.interfaces.find(({ name }) => name === device)?.segment ?? [],
+    ({ host, device }) => hostIn(hosts, host)?.interfaces.find(({ name }) => name === device)?.segment ?? [],
   );
   return [...new Set(segments)].map((segment) => [family, segment]);
 }

@@ -1,18 +1,18 @@
 import {
   Alias,
   isMap,
+  isPair,
   isScalar,
   isSeq,
   LineCounter,
   type Node,
   parseDocument,
-  visit,
   type YAMLMap,
   type Document as YamlDocument,
 } from 'yaml';
 import type { FilePlace, Problem } from '../errors/index.ts';
 import { type Silencer, silencersOf } from './silencers.ts';
-import { surprisesOf, syntaxNext } from './yaml-surprises.ts';
+import { surprising, syntaxNext } from './yaml-surprises.ts';
 
 /** Keys and indexes from the file's root to a value. */
 export type Path = readonly (string | number)[];
@@ -59,8 +59,9 @@ export function parseSource(file: string, text: string): SourceDocument | { prob
       next: syntaxNext(error.code, text.slice(error.pos[0])),
     }),
   );
-  if (problems.length === 0) problems.push(...duplicateKeys(document, at));
   if (problems.length > 0) return { problems };
+  const { wrong, surprises } = lookedThrough(document.contents, at);
+  if (wrong.length > 0) return { problems: wrong };
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: 100 });
@@ -76,7 +77,7 @@ export function parseSource(file: string, text: string): SourceDocument | { prob
     textPlace: (path) => ({ file, ...textStart(document, counter, text, path) }),
     written: (path) => writtenAt(document, path),
     comments: silencersOf(file, text),
-    surprises: surprisesOf(document, at),
+    surprises,
   };
 }
 
@@ -91,48 +92,67 @@ function firstLine(text: string): string {
   return text.split('\n', 1)[0] ?? '';
 }
 
-function duplicateKeys(document: YamlDocument, at: (offset: number) => FilePlace): Problem[] {
-  const problems: Problem[] = [];
-  visit(document, {
-    Map(_key, map) {
-      const first = new Map<string, number>();
-      for (const { key } of map.items) {
-        if (isMap(key) || isSeq(key)) {
-          problems.push({
-            code: 'INV-NOT-YAML',
-            place: at(key.range?.[0] ?? 0),
-            what: 'a list or a map stands where a key belongs',
-            next: 'Write a name there, or put a template’s braces between quotes.',
-          });
-        }
-        if (!isScalar(key)) continue;
-        if (key.value === null) {
-          problems.push({
-            code: 'INV-NOT-YAML',
-            place: at(key.range?.[0] ?? 0),
-            what: key.source
-              ? `“${key.source}” is no name in YAML: it means nothing`
-              : 'a name is missing before the colon',
-            next: 'Write the name there, in quotes if it is meant so.',
-          });
-          continue;
-        }
-        const name = String(key.value);
-        const offset = key.range?.[0] ?? 0;
-        const earlier = first.get(name);
-        if (earlier === undefined) first.set(name, offset);
-        else {
-          problems.push({
-            code: 'INV-DUPLICATE-KEY',
-            place: at(offset),
-            what: `“${name}” stands here a second time; the first is in line ${at(earlier).line}`,
-            next: 'Keep one of the two, or give one another name.',
-            also: [{ place: at(earlier), says: 'the first' }],
-          });
-        }
+/** What is wrong with keys, and what means something else than it looks like. One walk: a file may have 50,000 lines. */
+function lookedThrough(root: unknown, at: (offset: number) => FilePlace): { wrong: Problem[]; surprises: Problem[] } {
+  const wrong: Problem[] = [];
+  const surprises: Problem[] = [];
+  const walk = (node: unknown, isKey: boolean): void => {
+    if (isScalar(node)) {
+      const surprise = surprising(node, isKey, at);
+      if (surprise !== undefined) surprises.push(surprise);
+    } else if (isMap(node) || isSeq(node)) {
+      if (isMap(node)) wrong.push(...wrongKeys(node, at));
+      for (const item of node.items) {
+        if (isPair(item)) {
+          walk(item.key, true);
+          walk(item.value, false);
+        } else walk(item, false);
       }
-    },
-  });
+    }
+  };
+  walk(root, false);
+  return { wrong, surprises };
+}
+
+/** Keys that are no names, and names that stand there twice. */
+function wrongKeys(map: YAMLMap, at: (offset: number) => FilePlace): Problem[] {
+  const problems: Problem[] = [];
+  const first = new Map<string, number>();
+  for (const { key } of map.items) {
+    if (isMap(key) || isSeq(key)) {
+      problems.push({
+        code: 'INV-NOT-YAML',
+        place: at(key.range?.[0] ?? 0),
+        what: 'a list or a map stands where a key belongs',
+        next: 'Write a name there, or put a template’s braces between quotes.',
+      });
+    }
+    if (!isScalar(key)) continue;
+    if (key.value === null) {
+      problems.push({
+        code: 'INV-NOT-YAML',
+        place: at(key.range?.[0] ?? 0),
+        what: key.source
+          ? `“${key.source}” is no name in YAML: it means nothing`
+          : 'a name is missing before the colon',
+        next: 'Write the name there, in quotes if it is meant so.',
+      });
+      continue;
+    }
+    const name = String(key.value);
+    const offset = key.range?.[0] ?? 0;
+    const earlier = first.get(name);
+    if (earlier === undefined) first.set(name, offset);
+    else {
+      problems.push({
+        code: 'INV-DUPLICATE-KEY',
+        place: at(offset),
+        what: `“${name}” stands here a second time; the first is in line ${at(earlier).line}`,
+        next: 'Keep one of the two, or give one another name.',
+        also: [{ place: at(earlier), says: 'the first' }],
+      });
+    }
+  }
   return problems;
 }
 
@@ -182,10 +202,8 @@ function offsetOf(document: YamlDocument, path: Path, of: 'key' | 'value'): numb
 function writtenAt(document: YamlDocument, path: Path): string | undefined {
   let node = resolved(document, document.contents);
   for (const part of path) {
-    if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(part));
-      node = resolved(document, pair?.value);
-    } else node = isSeq(node) ? resolved(document, node.items[Number(part)]) : undefined;
+    if (isMap(node)) node = resolved(document, pairOf(node, String(part))?.value);
+    else node = isSeq(node) ? resolved(document, node.items[Number(part)]) : undefined;
   }
   return isScalar(node) && node.type === 'PLAIN' ? node.source : undefined;
 }

@@ -5,16 +5,18 @@ import { suggestion } from './suggest.ts';
 
 /** The names that an inventory gives to hosts and to groups of them. */
 export interface Names {
-  hosts: readonly string[];
+  hosts: ReadonlySet<string>;
   /** Group → its hosts, in their order. */
   groups: ReadonlyMap<string, readonly string[]>;
+  /** Host → its groups, in the order of the inventory. */
+  groupsOf: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Looks the groups' members up. `hosts`: every host that the file describes, also those with mistakes. */
-export function resolveGroups(inventory: Inventory, hosts: readonly string[], findings: Findings): Names {
+export function resolveGroups(inventory: Inventory, hosts: ReadonlySet<string>, findings: Findings): Names {
   const groups = new Map<string, string[]>();
   for (const [name, group] of Object.entries(inventory.groups ?? {})) {
-    if (hosts.includes(name)) {
+    if (hosts.has(name)) {
       findings.add(
         ['groups', name],
         'INV-DUPLICATE-NAME',
@@ -40,19 +42,22 @@ export function resolveGroups(inventory: Inventory, hosts: readonly string[], fi
     });
     groups.set(name, [...new Set(members)]);
   }
-  return { hosts, groups };
+  const groupsOf = new Map<string, string[]>();
+  for (const [name, members] of groups)
+    for (const host of members) groupsOf.set(host, [...(groupsOf.get(host) ?? []), name]);
+  return { hosts, groups, groupsOf };
 }
 
 /** Those of a range that are hosts; one finding for all that aren't. */
 function knownOf(
   text: string,
   range: readonly string[],
-  hosts: readonly string[],
+  hosts: ReadonlySet<string>,
   inventory: Inventory,
   path: Path,
   findings: Findings,
 ): string[] {
-  const missing = range.filter((host) => !hosts.includes(host));
+  const missing = range.filter((host) => !hosts.has(host));
   const [first = ''] = missing;
   if (first !== '' && Object.hasOwn(inventory.groups ?? {}, first)) {
     findings.add(
@@ -71,7 +76,7 @@ function knownOf(
       'Describe them under hosts, or correct the range.',
     );
   }
-  return range.filter((host) => hosts.includes(host));
+  return range.filter((host) => hosts.has(host));
 }
 
 /** More hosts than that are no range that anybody means. */
@@ -109,18 +114,22 @@ export function membersOf(
 ): readonly string[] {
   const group = names.groups.get(name);
   if (group !== undefined) return group;
-  return checkHost(name, [...names.hosts, ...names.groups.keys()], path, of, findings) ? [name] : [];
+  return checkHost(name, names.hosts, path, of, findings, names.groups.keys()) ? [name] : [];
 }
 
-/** Whether a name is a host's; a finding where it isn't. */
+/**
+ * Whether a name is a host's; a finding where it isn't.
+ * @param groups may stand there too, and so may have been meant
+ */
 export function checkHost(
   name: string,
-  known: readonly string[],
+  hosts: ReadonlySet<string>,
   path: Path,
   of: 'key' | 'value',
   findings: Findings,
+  groups: Iterable<string> = [],
 ): boolean {
-  if (known.includes(name)) return true;
-  findings.add(path, 'INV-UNKNOWN-NAME', `there is no host “${name}”`, suggestion(name, known), of);
+  if (hosts.has(name)) return true;
+  findings.add(path, 'INV-UNKNOWN-NAME', `there is no host “${name}”`, suggestion(name, [...hosts, ...groups]), of);
   return false;
 }

@@ -13,8 +13,9 @@ export function withNatGateways(
   vrrp: readonly VrrpGroup[],
 ): Host[] {
   const candidatesOf = new Map<string, Cidr[]>();
+  const groups = new Map(vrrp.map((group) => [group.name, group]));
   for (const service of services.filter(({ mode }) => mode === 'nat')) {
-    const gateways = gatewaysOf(service, hosts, vrrp);
+    const gateways = gatewaysOf(service, hosts, groups);
     for (const host of new Set(service.virtuals.flatMap((row) => serversOf(service, row).map(({ host }) => host))))
       candidatesOf.set(host, [...(candidatesOf.get(host) ?? []), ...gateways]);
   }
@@ -70,8 +71,8 @@ function withGateway(host: Host, family: 4 | 6, candidates: readonly Cidr[]): Ho
 }
 
 /** The director's inside addresses: floating ones where a VRRP group carries the VIP. */
-function gatewaysOf(service: Service, hosts: readonly Host[], vrrp: readonly VrrpGroup[]): Cidr[] {
-  const group = vrrp.find(({ name }) => name === service.vrrp?.group);
+function gatewaysOf(service: Service, hosts: readonly Host[], groups: ReadonlyMap<string, VrrpGroup>): Cidr[] {
+  const group = groups.get(service.vrrp?.group ?? '');
   if (group !== undefined) return group.instances.flatMap(({ addresses }) => addresses);
   return service.directors
     .flatMap((name) => hostIn(hosts, name) ?? [])

@@ -1,3 +1,4 @@
+import { hostNamed } from './derived.ts';
 import type { Path } from './document.ts';
 import { hasPath } from './merge.ts';
 import type { Cluster } from './model.ts';
@@ -18,7 +19,7 @@ export function serviceSays({ said }: Said, service: string, key: keyof Inventor
 
 /** Where a host, a group of its or the defaults of hosts say something; where none does, the host. Pure. */
 export function hostSays({ said, cluster }: Said, host: string, ...key: string[]): Path {
-  const groups = cluster.hosts.find(({ name }) => name === host)?.groups ?? [];
+  const groups = hostNamed(cluster, host)?.groups ?? [];
   const places = [['hosts', host], ...groups.map((group) => ['groups', group]), ['defaults', 'host']];
   return places.map((path): Path => [...path, ...key]).find((path) => hasPath(said, path)) ?? ['hosts', host];
 }
@@ -26,7 +27,7 @@ export function hostSays({ said, cluster }: Said, host: string, ...key: string[]
 /** Where a service names a real server: by itself or by a group. Pure. */
 export function realServerSays({ said, cluster }: Said, service: string, host: string, ...key: string[]): Path {
   const at: Path = ['services', service, 'real_servers'];
-  const groups = cluster.groups.filter(({ hosts }) => hosts.includes(host)).map(({ name }) => name);
+  const groups = hostNamed(cluster, host)?.groups ?? [];
   const named = [host, ...groups].filter((name) => hasPath(said, [...at, name]));
   const says = named.map((name): Path => [...at, name, ...key]).find((path) => hasPath(said, path));
   return says ?? (named[0] === undefined ? at : [...at, named[0]]);

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Address, cidrText, holds, parseAddress, parseCidr } from './addresses.ts';
+import { type Address, cidrText, holds, networkOf, parseAddress, parseCidr } from './addresses.ts';
 import { besides, readBeside } from './beside.ts';
+import { hostIn, hostsIn, isRealServer } from './derived.ts';
 import type { Path } from './document.ts';
 import type { Also, Findings } from './findings.ts';
 import { hostsOf, membersOf, type Names } from './groups.ts';
-import type { Application, Archive, Host, ReverseProxy, Service, WebServer } from './model.ts';
+import type { Application, Archive, Cidr, Host, ReverseProxy, Service, WebServer } from './model.ts';
 import type { Inventory, InventoryApplication, InventoryProxy } from './schema.ts';
 
 /** Web servers, proxies and applications: one port of a host belongs to one of them. */
@@ -66,8 +67,9 @@ function resolveProxy(
       byHost.set(host, { at, one: { ...byHost.get(host)?.one, ...one } });
     }
   }
+  const asking = askingFrom(hostsIn(hosts, members));
   const servers = [...byHost].flatMap(([host, { at, one }]) => {
-    const address = addressTowards(hosts, host, members);
+    const address = addressTowards(hosts, host, asking);
     if (address === undefined) {
       noAddress(host, { path: at, of: 'key', says: `asked by ${name}` }, hosts, findings);
       return [];
@@ -133,11 +135,11 @@ export function withDirectors(
   return proxies.map((proxy) => {
     if (proxy.healthCheck === undefined || proxy.healthCheck.allow.length > 0) return proxy;
     const directors = services
-      .filter(({ virtuals }) => virtuals.some((row) => row.realServers.some((real) => proxy.hosts.includes(real.host))))
+      .filter((service) => proxy.hosts.some((host) => isRealServer(service, host)))
       .flatMap((service) => service.directors);
-    const allow = hosts
-      .filter(({ name }) => directors.includes(name))
-      .flatMap((host) => host.interfaces.flatMap((one) => one.addresses.map(({ address }) => address)));
+    const allow = hostsIn(hosts, directors).flatMap((host) =>
+      host.interfaces.flatMap((one) => one.addresses.map(({ address }) => address)),
+    );
     return { ...proxy, healthCheck: { ...proxy.healthCheck, allow: [...new Set(allow)] } };
   });
 }
@@ -156,15 +158,27 @@ export function checkAllowed(proxies: readonly ReverseProxy[], findings: Finding
   }
 }
 
+/** Where hosts stand: their networks, each once, and the families that all with addresses have. */
+interface Asking {
+  networks: Cidr[];
+  families: number[];
+}
+
+function askingFrom(hosts: readonly Host[]): Asking {
+  const addresses = hosts.map((host) => host.interfaces.flatMap((one) => one.addresses));
+  return {
+    networks: [...new Map(addresses.flat().map((own) => [cidrText(networkOf(own)), own])).values()],
+    families: [4, 6].filter((family) =>
+      addresses.every((own) => own.length === 0 || own.some((one) => one.family === family)),
+    ),
+  };
+}
+
 /** The address by which some hosts reach another: one in a network of theirs, else one of a family that all of them have, else its first. */
-function addressTowards(hosts: readonly Host[], name: string, from: readonly string[]): string | undefined {
-  const addressesOf = (host: Host) => host.interfaces.flatMap((one) => one.addresses);
-  const own = hosts.filter((host) => host.name === name).flatMap(addressesOf);
-  const theirs = hosts.filter((host) => from.includes(host.name)).map(addressesOf);
-  const near = own.find((address: Address) => theirs.flat().some((network) => holds(network, address)));
-  const spoken = own.find(({ family }) =>
-    theirs.every((addresses) => addresses.length === 0 || addresses.some((one) => one.family === family)),
-  );
+function addressTowards(hosts: readonly Host[], name: string, { networks, families }: Asking): string | undefined {
+  const own = hostIn(hosts, name)?.interfaces.flatMap((one) => one.addresses) ?? [];
+  const near = own.find((address: Address) => networks.some((network) => holds(network, address)));
+  const spoken = own.find(({ family }) => families.includes(family));
   return (near ?? spoken ?? own[0])?.address;
 }
 

@@ -15,7 +15,7 @@ import { AREAS } from './words.ts';
  */
 export function resolveHost(name: string, inventory: Inventory, names: Names, findings: Findings): Host {
   const own = inventory.hosts?.[name] ?? {};
-  const groups = [...names.groups].filter(([, members]) => members.includes(name)).map(([group]) => group);
+  const groups = [...(names.groupsOf.get(name) ?? [])];
   const said = [
     ...groups.map((group) => withoutMembers(inventory.groups?.[group])),
     inventory.defaults?.host,

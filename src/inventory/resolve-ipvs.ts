@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Address, holds } from './addresses.ts';
+import { hostIn } from './derived.ts';
 import { seconds } from './duration.ts';
 import type { Findings } from './findings.ts';
 import type { Host, IpvsSettings, VrrpGroup } from './model.ts';
@@ -49,7 +50,7 @@ export function resolveIpvs(
       );
     }
     for (const name of new Set(services.flatMap(({ directors }) => directors))) {
-      const host = hosts.find((each) => each.name === name);
+      const host = hostIn(hosts, name);
       if (host === undefined || host.interfaces.some((one) => one.name === sync.interface)) continue;
       findings.add(
         ['ipvs', 'sync', 'interface'],

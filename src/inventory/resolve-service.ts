@@ -349,19 +349,48 @@ export function checkTwins(services: readonly NamedService[], findings: Findings
       { path: earlier.path, of: 'key', says: earlier.name },
     );
   const marks = new Map<number, NamedService>();
-  const sockets = new Map<string, { service: NamedService; range: PortRange }[]>();
+  const sockets = new Map<string, Sockets>();
   for (const service of services) {
     const marked = typeof service.fwmark === 'number' ? marks.get(service.fwmark) : undefined;
     const shared = service.vips
       .flatMap(({ address }) => service.ports.map((range) => ({ key: `${service.protocol} ${address}`, range })))
-      .map(({ key, range }) => ({ key, range, other: sockets.get(key)?.find((one) => overlap(one.range, range)) }));
+      .map(({ key, range }) => ({ key, range, other: firstOn(sockets.get(key), range) }));
     const clash = shared.find(({ other }) => other !== undefined);
     if (clash?.other !== undefined) {
       twins(service, clash.other.service, `${clash.key} port ${Math.max(clash.range.first, clash.other.range.first)}`);
     } else if (marked !== undefined) twins(service, marked, `firewall mark ${service.fwmark}`);
     if (typeof service.fwmark === 'number') marks.set(service.fwmark, service);
-    for (const { key, range } of shared) sockets.set(key, [...(sockets.get(key) ?? []), { service, range }]);
+    for (const { key, range } of shared) {
+      const taken: Sockets = sockets.get(key) ?? { all: [], wide: [], single: new Map() };
+      sockets.set(key, taken);
+      const one = { service, range, position: taken.all.length };
+      taken.all.push(one);
+      if (range.first !== range.last) taken.wide.push(one);
+      else if (!taken.single.has(range.first)) taken.single.set(range.first, one);
+    }
   }
+}
+
+/** Ports that services have at one address, so that a single port is found without a look at all of them. */
+interface Sockets {
+  all: Taken[];
+  wide: Taken[];
+  single: Map<number, Taken>;
+}
+
+interface Taken {
+  service: NamedService;
+  range: PortRange;
+  position: number;
+}
+
+/** The first that has one of these ports. */
+function firstOn(taken: Sockets | undefined, range: PortRange): Taken | undefined {
+  if (range.first !== range.last) return taken?.all.find((one) => overlap(one.range, range));
+  const wide = taken?.wide.find((one) => overlap(one.range, range));
+  const single = taken?.single.get(range.first);
+  if (wide === undefined || single === undefined) return wide ?? single;
+  return wide.position < single.position ? wide : single;
 }
 
 function overlap(a: PortRange, b: PortRange): boolean {

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { type Address, bits, notAHost, notRouted } from './addresses.ts';
 import { besides, readScript } from './beside.ts';
+import { hostIn } from './derived.ts';
 import type { Path } from './document.ts';
 import { seconds } from './duration.ts';
 import type { Findings } from './findings.ts';
@@ -50,6 +51,8 @@ export function resolveVips(inventory: Inventory, findings: Findings): Map<strin
 
 function instanceOf(text: string, inventory: Inventory, path: Path, findings: Findings): NamedVip['vrrp'] | undefined {
   const [group = '', instance = ''] = text.split('.');
+  if (text === `${group}.${instance}` && hasPath(inventory, ['vrrp', group, 'instances', instance]))
+    return { group, instance };
   const groups = inventory.vrrp ?? {};
   const known = Object.entries(groups).flatMap(([name, one]) =>
     Object.keys(one.instances).map((key) => `${name}.${key}`),
@@ -74,13 +77,19 @@ export function resolveVrrp(
     Object.entries(inventory.vips ?? {}).some(
       ([name, said]) => said.vrrp !== undefined && vips.get(name)?.vrrp === undefined,
     );
+  const carried = new Map<string, NamedVip[]>();
+  for (const vip of vips.values()) {
+    if (vip.vrrp === undefined) continue;
+    const key = `${vip.vrrp.group}.${vip.vrrp.instance}`;
+    carried.set(key, [...(carried.get(key) ?? []), vip]);
+  }
   const groups = Object.entries(inventory.vrrp ?? {}).map(([name, said]) => {
     const path: Path = ['vrrp', name];
     const nodes = Object.entries(said.nodes).filter(([host]) =>
       checkHost(host, names.hosts, [...path, 'nodes', host], 'key', findings),
     );
     const instances = Object.keys(said.instances).map((instance) =>
-      resolveInstance(name, instance, said, nodes, hosts, vips, findings),
+      resolveInstance(name, instance, said, nodes, hosts, carried.get(`${name}.${instance}`) ?? [], findings),
     );
     const script = (text: string, at: Path) => readScript(text, at, findings);
     const notify = Object.fromEntries(
@@ -148,7 +157,7 @@ function resolveInstance(
   said: InventoryVrrp,
   nodes: readonly (readonly [string, InventoryVrrp['nodes'][string]])[],
   hosts: readonly Host[],
-  vips: ReadonlyMap<string, NamedVip>,
+  vips: readonly NamedVip[],
   findings: Findings,
 ): VrrpInstance {
   const path: Path = ['vrrp', group, 'instances', name];
@@ -156,8 +165,7 @@ function resolveInstance(
   const own = (one?.addresses ?? []).flatMap((text, index) =>
     hostAddress(text, [...path, 'addresses', index], findings),
   );
-  const carried = [...vips.values()]
-    .filter(({ vrrp }) => vrrp?.group === group && vrrp.instance === name)
+  const carried = vips
     .flatMap((vip) => vip.addresses)
     .map((address): Cidr => ({ ...address, prefix: bits(address.family) }));
   const addresses = [...own, ...carried];
@@ -169,7 +177,7 @@ function resolveInstance(
       node.interfaces?.[name] === undefined
         ? [...path, 'interface']
         : ['vrrp', group, 'nodes', host, 'interfaces', name];
-    const owner = hosts.find((each) => each.name === host);
+    const owner = hostIn(hosts, host);
     const found = owner?.interfaces.find((each) => each.name === device);
     const places = [['hosts', host], ...(owner?.groups ?? []).map((one) => ['groups', one]), ['defaults', 'host']];
     const isWrong = () => places.some((said) => findings.has([...said, 'interfaces', device]));
@@ -195,7 +203,7 @@ function resolveInstance(
   });
   for (const { at, device, hosts: members } of without.values()) {
     const [host] = members;
-    const known = hosts.find((each) => each.name === host)?.interfaces.map((each) => each.name) ?? [];
+    const known = hostIn(hosts, host ?? '')?.interfaces.map((each) => each.name) ?? [];
     const who = `${members.join(' and ')} ${members.length === 1 ? 'has' : 'have'}`;
     findings.add(at, 'INV-UNKNOWN-NAME', `${who} no interface “${device}”`, suggestion(device, known));
   }

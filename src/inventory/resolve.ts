@@ -127,10 +127,9 @@ function program(said: string, path: Path, findings: Findings): string {
 }
 
 /** The names of all hosts that the file describes, also of those that are wrong in some way. */
-function hostNames(document: SourceDocument): string[] {
-  const value = document.value;
-  if (typeof value !== 'object' || value === null || !('hosts' in value)) return [];
-  return typeof value.hosts === 'object' && value.hosts !== null ? Object.keys(value.hosts) : [];
+function hostNames({ value }: SourceDocument): ReadonlySet<string> {
+  if (typeof value !== 'object' || value === null || !('hosts' in value)) return new Set();
+  return new Set(typeof value.hosts === 'object' && value.hosts !== null ? Object.keys(value.hosts) : []);
 }
 
 /** One address stands on one interface; a VIP on none, but that a single director's own address may be one (nat, fullnat). */

@@ -25,20 +25,31 @@ function networksOf(one: Interface): string[] {
 
 /** Network → its segment's name, for networks that stand together on interfaces. Of equally shared ones the first named. */
 function segmentNames(interfaces: readonly (readonly string[])[]): Map<string, string> {
-  const segmentOf = new Map<string, Set<string>>();
   const uses = new Map<string, number>();
+  // Each network leads, over others, to the one that stands for its segment.
+  const towards = new Map<string, string>();
+  const standIn = (network: string): string => {
+    let end = network;
+    for (let next = towards.get(end); next !== undefined && next !== end; next = towards.get(end)) end = next;
+    // The next time the way is short.
+    for (let at = network; at !== end; ) {
+      const next = towards.get(at) ?? end;
+      towards.set(at, end);
+      at = next;
+    }
+    return end;
+  };
   for (const networks of interfaces) {
-    const joined = new Set(networks.flatMap((network) => [...(segmentOf.get(network) ?? [network])]));
-    for (const network of networks) uses.set(network, (uses.get(network) ?? 0) + 1);
-    const known = networks.map((network) => segmentOf.get(network)).find((segment) => segment?.size === joined.size);
-    for (const network of known === undefined ? joined : []) segmentOf.set(network, joined);
+    const [first] = networks;
+    for (const network of networks) {
+      uses.set(network, (uses.get(network) ?? 0) + 1);
+      if (first !== undefined) towards.set(standIn(network), standIn(first));
+    }
   }
-  const order = new Map([...uses.keys()].map((network, position) => [network, position]));
-  const rank = (network: string) => [-(uses.get(network) ?? 0), order.get(network) ?? 0] as const;
-  return new Map(
-    [...segmentOf].map(([network, segment]) => {
-      const [name] = [...segment].sort((a, b) => rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1]);
-      return [network, name ?? network];
-    }),
-  );
+  const names = new Map<string, string>();
+  for (const [network, count] of uses) {
+    const best = names.get(standIn(network));
+    if (best === undefined || count > (uses.get(best) ?? 0)) names.set(standIn(network), network);
+  }
+  return new Map([...uses.keys()].map((network) => [network, names.get(standIn(network)) ?? network]));
 }

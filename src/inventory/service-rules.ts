@@ -76,13 +76,14 @@ export function checkRealServers(
       );
     }
   }
+  const byHost = new Map(real.map((one) => [one.host, one]));
   const twins = new Set<string>();
   for (const { realServers } of virtuals) {
     const first = new Map<string, string>();
     for (const { host, address, port } of realServers) {
       const socket = `${address} ${port}`;
       const earlier = first.get(socket);
-      const named = real.find((one) => one.host === host);
+      const named = byHost.get(host);
       if (earlier !== undefined && named !== undefined && !twins.has(host)) {
         twins.add(host);
         findings.add(

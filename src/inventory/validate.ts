@@ -108,6 +108,12 @@ function mistakesOf(errors: readonly ErrorObject[]): Mistake[] {
   });
 }
 
+/** What to do where the schema says nothing of a value beyond its keys. */
+function undescribed(error: ErrorObject): string {
+  const keys = keysOf(error);
+  return keys.length === 0 ? 'lvsctl schema tells what can stand there.' : `It has these keys: ${keys.join(', ')}.`;
+}
+
 function keysOf(error: ErrorObject): string[] {
   const properties: unknown = error.parentSchema?.properties;
   return typeof properties === 'object' && properties !== null ? Object.keys(properties) : [];
@@ -146,7 +152,7 @@ function problemOf(document: SourceDocument, error: ErrorObject, choice: ErrorOb
   const path = pathOf(error);
   const last = path.at(-1) ?? 'the file';
   const name = /^\d+$/.test(last) ? (path.at(-2) ?? last) : last;
-  const about = descriptionOf(error) ?? (choice && descriptionOf(choice)) ?? '';
+  const about = descriptionOf(error) ?? (choice && descriptionOf(choice)) ?? undescribed(error);
   const value = (code: string, what: string, next: string): Problem => ({
     code,
     place: document.place(path),

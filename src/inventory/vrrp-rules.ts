@@ -1,4 +1,5 @@
 import { vrrpSegments } from './across.ts';
+import { hostsIn } from './derived.ts';
 import type { Path } from './document.ts';
 import type { Findings } from './findings.ts';
 import type { Host, VrrpGroup } from './model.ts';
@@ -126,9 +127,11 @@ export function checkNames(group: VrrpGroup, said: InventoryVrrp, hosts: readonl
   }
   for (const instance of group.instances) {
     instance.trackInterfaces.forEach((device, index) => {
-      const without = hosts.filter(
-        (host) => group.nodes.some((node) => node.host === host.name) && !devicesOf(host).includes(device),
+      const nodes = hostsIn(
+        hosts,
+        group.nodes.map(({ host }) => host),
       );
+      const without = nodes.filter((host) => !devicesOf(host).includes(device));
       const [first] = without;
       if (first === undefined) return;
       findings.add(
@@ -175,7 +178,7 @@ export function checkRouterIds(groups: readonly VrrpGroup[], hosts: readonly Hos
     for (const instance of group.instances) {
       const path: Path = ['vrrp', group.name, 'instances', instance.name, 'virtual_router_id'];
       const name = `${group.name}.${instance.name}`;
-      for (const [family, segment] of vrrpSegments({ hosts: [...hosts] }, instance)) {
+      for (const [family, segment] of vrrpSegments(hosts, instance)) {
         const key = `virtual router ${instance.virtualRouterId} (IPv${family}) on segment ${segment}`;
         const earlier = first.get(key);
         if (earlier === undefined) first.set(key, { name, path });

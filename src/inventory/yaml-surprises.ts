@@ -1,26 +1,21 @@
-import { visit, type Document as YamlDocument } from 'yaml';
+import type { Scalar } from 'yaml';
 import type { FilePlace, Problem } from '../errors/index.ts';
 
 /** What is YAML 1.2, and not what it looks like to somebody who knows YAML 1.1. Pure. */
-export function surprisesOf(document: YamlDocument, at: (offset: number) => FilePlace): Problem[] {
-  const problems: Problem[] = [];
-  visit(document, {
-    Scalar(key, { type, value, source = '', range }) {
-      const place = at(range?.[0] ?? 0);
-      if (type === 'PLAIN' && typeof value === 'number' && /^[-+]?0[0-9_]/u.test(source)) {
-        problems.push({
-          code: 'INV-LEADING-ZERO',
-          place,
-          what: `“${source}” is the number ${value} in YAML 1.2, and ${older(source)} in YAML 1.1`,
-          next:
-            key === 'key'
-              ? 'Put the name in quotes.'
-              : 'Leave the leading zero out, or put the value in quotes where text is meant.',
-        });
-      }
-    },
-  });
-  return problems;
+export function surprising(
+  { type, value, source = '', range }: Scalar,
+  isKey: boolean,
+  at: (offset: number) => FilePlace,
+): Problem | undefined {
+  if (type !== 'PLAIN' || typeof value !== 'number' || !/^[-+]?0[0-9_]/u.test(source)) return undefined;
+  return {
+    code: 'INV-LEADING-ZERO',
+    place: at(range?.[0] ?? 0),
+    what: `“${source}” is the number ${value} in YAML 1.2, and ${older(source)} in YAML 1.1`,
+    next: isKey
+      ? 'Put the name in quotes.'
+      : 'Leave the leading zero out, or put the value in quotes where text is meant.',
+  };
 }
 
 /** What YAML 1.1 takes it for: octal, where it can be. */

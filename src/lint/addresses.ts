@@ -1,7 +1,7 @@
 import { cidrText, holds, networkOf, notAHost, parseAddress } from '../inventory/addresses.ts';
-import { hostNamed } from '../inventory/derived.ts';
+import { hostNamed, hostsIn } from '../inventory/derived.ts';
 import type { Path } from '../inventory/document.ts';
-import type { Host, Interface, Service } from '../inventory/model.ts';
+import type { Cidr, Host, Interface, Service } from '../inventory/model.ts';
 import { serviceSays } from '../inventory/places.ts';
 import { whole } from './examples.ts';
 import type { Question, Rule } from './rule.ts';
@@ -41,12 +41,14 @@ export const ADDRESSES: readonly Rule[] = [
     *check(question) {
       const { hosts, services } = question.cluster;
       const met = new Set<string>();
+      let wires: Wires | undefined;
       for (const service of services) {
-        const directors = hosts.filter(({ name }) => service.directors.includes(name));
+        const directors = hostsIn(hosts, service.directors);
         if (!directors.some(({ interfaces }) => interfaces.some(({ addresses }) => addresses.length > 0))) continue;
         for (const vip of service.vips) {
-          if (met.has(vip.address) || directors.some((host) => isIn(host, vip)) || hasWay(hosts, directors, vip))
-            continue;
+          if (met.has(vip.address) || directors.some((host) => isIn(host, vip))) continue;
+          wires ??= wiresOf(hosts);
+          if (hasWay(wires, directors, vip)) continue;
           met.add(vip.address);
           const networks = directors.flatMap(({ interfaces }) =>
             interfaces.flatMap(({ addresses }) => addresses.filter(({ family }) => family === vip.family)),
@@ -69,15 +71,14 @@ export const ADDRESSES: readonly Rule[] = [
     bad: pairOn('eth1'),
     good: pairOn('eth0'),
     *check(question) {
-      const { hosts, vrrp, services } = question.cluster;
+      const { vrrp, services } = question.cluster;
+      const groups = new Map(vrrp.map((group) => [group.name, group]));
       const met = new Set<string>();
       for (const { name, vips, vrrp: carried } of services) {
-        const instance = vrrp
-          .find((group) => group.name === carried?.group)
-          ?.instances.find((each) => each.name === carried?.instance);
+        const instance = groups.get(carried?.group ?? '')?.instances.find((each) => each.name === carried?.instance);
         for (const vip of instance === undefined ? [] : vips) {
           for (const node of instance?.nodes ?? []) {
-            const host = hosts.find((each) => each.name === node.host);
+            const host = hostNamed(question.cluster, node.host);
             const speaking = host?.interfaces.find((each) => each.name === node.device);
             const meant = host?.interfaces.find((each) => each.addresses.some((own) => holds(own, vip)));
             if (meant === undefined || speaking === undefined || meant === speaking || met.has(vip.address)) continue;
@@ -226,14 +227,38 @@ function isIn({ interfaces }: Host, vip: Vip): boolean {
   return interfaces.some(({ addresses }) => addresses.some((own) => holds(own, vip)));
 }
 
+/** By segment: the networks that hosts on it have or have routes to, each once, and which hosts. */
+type Wires = Map<string, Wire>;
+type Wire = Map<string, { network: Cidr; hosts: Set<Host> }>;
+
+function wiresOf(hosts: readonly Host[]): Wires {
+  const wires: Wires = new Map();
+  for (const host of hosts) {
+    const known = host.interfaces.flatMap(({ addresses, routes }) => [
+      ...addresses.map(networkOf),
+      ...routes.map(({ to }) => to),
+    ]);
+    for (const segment of new Set(host.interfaces.map((one) => one.segment))) {
+      const wire: Wire = wires.get(segment) ?? new Map();
+      wires.set(segment, wire);
+      for (const network of known) {
+        const key = cidrText(network);
+        const entry = wire.get(key) ?? { network, hosts: new Set() };
+        wire.set(key, entry);
+        entry.hosts.add(host);
+      }
+    }
+  }
+  return wires;
+}
+
 /** Whether a router on a segment of the directors has the VIP's network, or a route to it. */
-function hasWay(hosts: readonly Host[], directors: readonly Host[], vip: Vip): boolean {
+function hasWay(wires: Wires, directors: readonly Host[], vip: Vip): boolean {
   const segments = new Set(directors.flatMap(({ interfaces }) => interfaces.map(({ segment }) => segment)));
-  return hosts.some(
-    (host) =>
-      !directors.includes(host) &&
-      host.interfaces.some(({ segment }) => segments.has(segment)) &&
-      (isIn(host, vip) || host.interfaces.some(({ routes }) => routes.some(({ to }) => holds(to, vip)))),
+  return [...segments].some((segment) =>
+    [...(wires.get(segment)?.values() ?? [])].some(
+      ({ network, hosts }) => holds(network, vip) && hosts.size > directors.filter((host) => hosts.has(host)).length,
+    ),
   );
 }
 

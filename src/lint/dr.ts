@@ -1,4 +1,4 @@
-import { realServersOf } from '../inventory/derived.ts';
+import { hostsIn, realServersOf } from '../inventory/derived.ts';
 import { hostSays, realServerSays, serviceSays } from '../inventory/places.ts';
 import { host, service } from './examples.ts';
 import type { Question, Rule } from './rule.ts';
@@ -104,9 +104,9 @@ export const DR: readonly Rule[] = [
           ...directors,
           ...virtuals.flatMap(({ realServers }) => realServers.map((real) => real.host)),
         ]);
-        const wide = question.cluster.hosts
-          .filter((one) => ends.has(one.name))
-          .every(({ interfaces }) => interfaces.some(({ mtu = 1500 }) => mtu > 1500));
+        const wide = hostsIn(question.cluster.hosts, ends).every(({ interfaces }) =>
+          interfaces.some(({ mtu = 1500 }) => mtu > 1500),
+        );
         if (!wide)
           yield {
             path: serviceSays(question, name, 'protocol'),

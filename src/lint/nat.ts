@@ -1,4 +1,4 @@
-import { serversOf } from '../inventory/derived.ts';
+import { hostsIn, serversOf } from '../inventory/derived.ts';
 import type { Cluster, Host, Service } from '../inventory/model.ts';
 import { whole } from './examples.ts';
 import type { Found, Question, Rule } from './rule.ts';
@@ -64,10 +64,13 @@ export const NAT: readonly Rule[] = [
     }).replace('[10.0.0.11/24]', '[10.0.0.11/24], gateway: 10.0.0.1'),
     good: natPair(', gateway: 10.0.0.1'),
     *check({ cluster }: Question): Generator<Found> {
+      const holders = new Map<string, Cluster['vrrp'][number]>();
+      for (const group of cluster.vrrp) {
+        for (const { address } of group.instances.flatMap(({ addresses }) => addresses))
+          holders.set(address, holders.get(address) ?? group);
+      }
       for (const { host, service, device, gateway } of gateways(cluster)) {
-        const holder = cluster.vrrp.find(({ instances }) =>
-          instances.some(({ addresses }) => addresses.some(({ address }) => address === gateway)),
-        );
+        const holder = holders.get(gateway);
         if (holder === undefined || holder.name === service.vrrp?.group) continue;
         yield {
           path: ['hosts', host.name, 'interfaces', device, 'gateway'],
@@ -85,8 +88,8 @@ function* gateways(cluster: Cluster): Generator<{ host: Host; service: Service; 
     ({ mode, vrrp, directors }) => mode === 'nat' && vrrp && directors.length > 1,
   )) {
     const families = new Set(service.vips.map(({ family }) => (family === 4 ? ('v4' as const) : ('v6' as const))));
-    const names = new Set(service.virtuals.flatMap((row) => serversOf(service, row).map((server) => server.host)));
-    for (const host of cluster.hosts.filter(({ name }) => names.has(name))) {
+    const names = service.virtuals.flatMap((row) => serversOf(service, row).map((server) => server.host));
+    for (const host of hostsIn(cluster.hosts, names)) {
       for (const { name: device, gateways: said } of host.interfaces) {
         for (const family of families) {
           const gateway = said[family];

@@ -1,4 +1,5 @@
 import { LvsctlError } from '../errors/index.ts';
+import { hostNamed } from '../inventory/derived.ts';
 import type { Path } from '../inventory/document.ts';
 import type { Cluster } from '../inventory/model.ts';
 import { hostSays, realServerSays } from '../inventory/places.ts';
@@ -224,7 +225,7 @@ function* foundAt(
 /** The gateway that is written for a real server; where none is, its host. */
 function atGateway({ real, service, fault }: PathFinding, question: Question): Path {
   const name = real ?? fault.host;
-  const host = question.cluster.hosts.find((one) => one.name === name);
+  const host = hostNamed(question.cluster, name);
   for (const { name: device } of host?.interfaces ?? []) {
     const path = hostSays(question, name, 'interfaces', device, 'gateway');
     if (path.at(-1) === 'gateway') return path;
@@ -238,8 +239,6 @@ function atHost({ fault }: PathFinding): Path {
 
 /** The interface that a packet ends at; where the inventory doesn't name it, its host. */
 function atInterface({ fault: { host, device } }: PathFinding, { cluster }: Question): Path {
-  const named = cluster.hosts.some(
-    ({ name, interfaces }) => name === host && interfaces.some((one) => one.name === device),
-  );
+  const named = hostNamed(cluster, host)?.interfaces.some((one) => one.name === device) ?? false;
   return ['hosts', host, ...(named && device !== undefined ? ['interfaces', device] : [])];
 }

@@ -1,4 +1,4 @@
-import { hostNamed, realServersOf } from '../inventory/derived.ts';
+import { hostNamed, hostsIn, realServersOf } from '../inventory/derived.ts';
 import type { Interface, Service } from '../inventory/model.ts';
 import { serviceSays } from '../inventory/places.ts';
 import { around, service } from './examples.ts';
@@ -47,9 +47,8 @@ export const SERVICES: readonly Rule[] = [
       const { hosts, services } = question.cluster;
       for (const one of services.filter(hasFtp)) {
         if (one.mode !== 'nat' && one.mode !== 'fullnat') continue;
-        const without = hosts.filter(
-          ({ name, modules, byPlatform }) =>
-            one.directors.includes(name) &&
+        const without = hostsIn(hosts, one.directors).filter(
+          ({ modules, byPlatform }) =>
             ![modules, ...Object.values(byPlatform).map((more) => more.modules)].some((list) =>
               list.includes('ip_vs_ftp'),
             ),

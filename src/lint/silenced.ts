@@ -18,11 +18,14 @@ export function silenced(
     comments.set(`${one.file}:${one.line}:${one.column}`, one);
   }
   if (comments.size === 0) return [...findings];
+  const byLine = new Map<string, Silencer[]>();
+  for (const one of comments.values()) {
+    const key = `${one.file}:${one.about}`;
+    byLine.set(key, [...(byLine.get(key) ?? []), one]);
+  }
   const used = new Set<string>();
   const left = findings.filter(({ code, place }) => {
-    const by = [...comments.values()].find(
-      ({ file, about, codes }) => file === place.file && about === place.line && codes.includes(code),
-    );
+    const by = byLine.get(`${place.file}:${place.line}`)?.find(({ codes }) => codes.includes(code));
     if (by !== undefined) used.add(keyOf(by, code));
     return by === undefined;
   });

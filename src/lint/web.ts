@@ -1,5 +1,5 @@
 import { holds, parseAddress, parseCidr } from '../inventory/addresses.ts';
-import { hostNamed, realServersOf } from '../inventory/derived.ts';
+import { hostNamed, hostsIn, proxiesOn, realServersOf } from '../inventory/derived.ts';
 import type { Cluster, ReverseProxy, Service } from '../inventory/model.ts';
 import { realServerSays, serviceSays } from '../inventory/places.ts';
 import { around } from './examples.ts';
@@ -58,9 +58,9 @@ export const WEB: readonly Rule[] = [
         const check = service.healthCheck?.check;
         if ((check?.type !== 'http_get' && check?.type !== 'ssl_get') || check.path !== proxy.healthCheck?.path)
           continue;
-        const asking = cluster.hosts
-          .filter(({ name }) => service.directors.includes(name))
-          .flatMap(({ interfaces }) => interfaces.flatMap(({ addresses }) => addresses));
+        const asking = hostsIn(cluster.hosts, service.directors).flatMap(({ interfaces }) =>
+          interfaces.flatMap(({ addresses }) => addresses),
+        );
         const allowed = proxy.healthCheck.allow.flatMap(networkOf);
         if (asking.length === 0 || asking.some((own) => allowed.some((network) => holds(network, own)))) continue;
         yield {
@@ -184,7 +184,8 @@ export const WEB: readonly Rule[] = [
     ),
     *check({ cluster, said }) {
       for (const { name, port, hosts, upstream } of cluster.proxies) {
-        const self = upstream.servers.find((server) => server.port === port && hosts.includes(server.host));
+        const own = new Set(hosts);
+        const self = upstream.servers.find((server) => server.port === port && own.has(server.host));
         if (self === undefined) continue;
         const at = ['proxies', name, 'upstream', 'servers', self.host];
         yield {
@@ -260,19 +261,18 @@ applications:
 }
 
 /** Services with the proxies that are their real servers, on the port that is asked. */
-function* proxiesBehind(cluster: Cluster): Generator<{ service: Service; proxy: ReverseProxy }> {
-  for (const service of cluster.services) {
-    const real = realServersOf(service);
-    for (const proxy of cluster.proxies) {
-      const meets = real.some(
-        ({ host, port }) =>
-          proxy.hosts.includes(host) &&
-          (port === 0
-            ? service.ports.some(({ first, last }) => first <= proxy.port && proxy.port <= last)
-            : port === proxy.port),
-      );
-      if (meets) yield { service, proxy };
-    }
+function* proxiesBehind({ services, proxies }: Cluster): Generator<{ service: Service; proxy: ReverseProxy }> {
+  const order = new Map(proxies.map((proxy, position) => [proxy, position]));
+  for (const service of services) {
+    const there = realServersOf(service).flatMap(({ host, port }) =>
+      proxiesOn(proxies, host).filter((proxy) =>
+        port === 0
+          ? service.ports.some(({ first, last }) => first <= proxy.port && proxy.port <= last)
+          : port === proxy.port,
+      ),
+    );
+    for (const proxy of [...new Set(there)].sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0)))
+      yield { service, proxy };
   }
 }
 

@@ -1,6 +1,6 @@
 import { failure, type Problem } from '../errors/index.ts';
 import { parseAddress } from '../inventory/addresses.ts';
-import { realServersOf, standsBehind } from '../inventory/derived.ts';
+import { directedBy, hostWith, realServersOf, standsBehind } from '../inventory/derived.ts';
 import type { Cluster, Host, Protocol, Service } from '../inventory/model.ts';
 import { suggestion } from '../inventory/suggest.ts';
 import { isOwn } from './fib.ts';
@@ -72,14 +72,9 @@ export function pathsOf(cluster: Cluster, net: Net, asking: Asking): Path[] {
 /** The ways of one request, each with what is wrong with it. Pure. */
 export function judged(cluster: Cluster, way: Way, service: Service | undefined): JudgedWay {
   const chosen = way.request.flatMap(({ did }) => did).findLast((act) => act.act === 'chosen');
-  const real =
-    chosen?.act === 'chosen' ? cluster.hosts.find((host) => hasAddress(host, chosen.address))?.name : undefined;
+  const real = chosen?.act === 'chosen' ? hostWith(cluster.hosts, chosen.address)?.name : undefined;
   const fault = faultOf(way, service);
   return { way, ...(real === undefined ? {} : { real }), ...(fault === undefined ? {} : { fault }) };
-}
-
-function hasAddress({ interfaces }: Host, address: string): boolean {
-  return interfaces.some(({ addresses }) => addresses.some((own) => own.address === address));
 }
 
 /** Who can stand for clients: described hosts that neither route nor serve. */
@@ -89,8 +84,7 @@ export function clientsOf(cluster: Cluster): Host[] {
       !managed &&
       !forwarding &&
       interfaces.some(({ addresses }) => addresses.length > 0) &&
-      standsBehind(cluster, name).length === 0 &&
-      !cluster.services.some((service) => service.directors.includes(name)),
+      directedBy(cluster, name).length + standsBehind(cluster, name).length === 0,
   );
 }
 
@@ -170,7 +164,7 @@ function ofService(service: Service, addresses: readonly string[], port: number 
 }
 
 function portAt(cluster: Cluster, address: string): number | undefined {
-  const host = cluster.hosts.find((one) => hasAddress(one, address));
+  const host = hostWith(cluster.hosts, address);
   if (host === undefined) return undefined;
   const sites = [...cluster.webServers, ...cluster.proxies, ...cluster.applications];
   return (

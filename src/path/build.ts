@@ -1,5 +1,5 @@
 import { parseCidr } from '../inventory/addresses.ts';
-import { serversOf } from '../inventory/derived.ts';
+import { applicationsOn, proxiesOn, serversAt, standsBehind, vrrpOn, webServersOn } from '../inventory/derived.ts';
 import type { Cidr, Cluster, Host } from '../inventory/model.ts';
 import { AREAS } from '../inventory/words.ts';
 import type { Facts } from '../platform/facts.ts';
@@ -102,7 +102,7 @@ function defaults(host: Host): Record<string, string> {
 
 function isMaster(cluster: Cluster, host: Host) {
   return ({ device, addresses }: { device: string; addresses: string[] }): boolean =>
-    cluster.vrrp.some(
+    vrrpOn(cluster.vrrp, host.name).some(
       ({ nodes, instances }) =>
         nodes.toSorted((a, b) => b.priority - a.priority)[0]?.host === host.name &&
         instances.some(
@@ -138,20 +138,20 @@ function filterOf(filters: readonly Extract<Resource, { kind: 'firewall' }>[]): 
 }
 
 /** A real server is taken to have a program at the port that its service names. */
-function listensOf({ services, webServers, proxies, applications }: Cluster, host: string): NetHost['listens'] {
-  const real = services.flatMap((service) =>
-    service.virtuals
-      .flatMap((row) => serversOf(service, row))
-      .filter((one) => one.host === host)
-      .flatMap(({ port }) =>
-        (port === 0 ? service.ports : [{ first: port, last: port }]).map((range) => ({
-          protocol: service.protocol,
-          ports: range,
-        })),
-      ),
+function listensOf(cluster: Cluster, host: string): NetHost['listens'] {
+  const { webServers, proxies, applications } = cluster;
+  const real = standsBehind(cluster, host).flatMap((service) =>
+    serversAt(service, host).flatMap(({ server: { port } }) =>
+      (port === 0 ? service.ports : [{ first: port, last: port }]).map((range) => ({
+        protocol: service.protocol,
+        ports: range,
+      })),
+    ),
   );
-  const sites = [...webServers, ...proxies, ...applications]
-    .filter(({ hosts }) => hosts.includes(host))
-    .map(({ port }) => ({ protocol: 'tcp' as const, ports: { first: port, last: port } }));
+  const sites = [
+    ...webServersOn(webServers, host),
+    ...proxiesOn(proxies, host),
+    ...applicationsOn(applications, host),
+  ].map(({ port }) => ({ protocol: 'tcp' as const, ports: { first: port, last: port } }));
   return [...new Map([...real, ...sites].map((one) => [JSON.stringify(one), one])).values()];
 }

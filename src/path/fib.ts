@@ -1,4 +1,4 @@
-import { networkOf } from '../inventory/addresses.ts';
+import { cidrText, networkOf } from '../inventory/addresses.ts';
 import type { Cidr } from '../inventory/model.ts';
 import { type Device, deviceOf, familyOf, isSingle, type NetHost, within } from './net.ts';
 
@@ -94,17 +94,25 @@ function sameNetwork(one: Cidr, other: Cidr): boolean {
   return a.address === b.address && a.prefix === b.prefix;
 }
 
+const primaries = new WeakMap<readonly Cidr[], Cidr[]>();
+
+/** Of the addresses in one network the first. */
+function primaryOf(addresses: readonly Cidr[]): Cidr[] {
+  const known = primaries.get(addresses);
+  if (known !== undefined) return known;
+  const met = new Set<string>();
+  const found = addresses.filter((own) => met.size < met.add(cidrText(networkOf(own))).size);
+  primaries.set(addresses, found);
+  return found;
+}
+
 /**
  * The address that stands for a device towards a target: the first whose network holds it, else the first; of another
  * device where it has none (net/ipv4/devinet.c, inet_select_addr). Pure.
  */
 export function selectAddress(host: NetHost, device: Device, target: string): string | undefined {
   const family = familyOf(target);
-  const primary = device.addresses.filter(
-    (own, at, all) =>
-      own.family === family &&
-      !all.slice(0, at).some((earlier) => earlier.prefix === own.prefix && within(earlier, own.address)),
-  );
+  const primary = primaryOf(device.addresses).filter((own) => own.family === family);
   const found = primary.find((own) => within(own, target)) ?? primary[0];
   if (found !== undefined) return found.address;
   return host.devices

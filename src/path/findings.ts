@@ -1,3 +1,4 @@
+import { hostNamed, hostWith } from '../inventory/derived.ts';
 import type { Cluster, Service } from '../inventory/model.ts';
 import { silentOwner } from './arp.ts';
 import { clientsOf, judged } from './ask.ts';
@@ -53,11 +54,7 @@ export function pathFindings(cluster: Cluster, made?: Net): PathFinding[] {
 
 function ofVip(cluster: Cluster, net: Net, client: string, service: Service, address: string): PathFinding[] {
   const { protocol, ports } = service;
-  if (
-    cluster.hosts
-      .find(({ name }) => name === client)
-      ?.interfaces.some((one) => one.addresses.some((own) => own.address === address))
-  )
+  if (hostNamed(cluster, client)?.interfaces.some((one) => one.addresses.some((own) => own.address === address)))
     return [];
   const ways = walk(net, { client, protocol, address, port: ports[0]?.first ?? 0 });
   const found = ways.flatMap((way): PathFinding[] => {
@@ -88,21 +85,18 @@ function silentFor(net: Net, { reason, host, device, about }: Fault): string | u
 /** Who has the address that nobody answers for, on another wire. */
 function elsewhere({ hosts }: Cluster, { reason, about }: Fault): string {
   if (reason !== 'no-arp-answer') return '';
-  const [owner] = hosts.flatMap(({ name, interfaces }) =>
-    interfaces
-      .filter(({ addresses }) => addresses.some(({ address }) => address === about))
-      .map(({ segment }) => `; ${name} has it, on segment ${segment}`),
-  );
-  return owner ?? '';
+  const owner = hostWith(hosts, about ?? '');
+  const at = owner?.interfaces.find(({ addresses }) => addresses.some(({ address }) => address === about));
+  return owner === undefined || at === undefined ? '' : `; ${owner.name} has it, on segment ${at.segment}`;
 }
 
 /** Whoever isn't described may well answer: a gateway that nobody wrote down, say. */
 function isUnknown({ hosts, vrrp, services }: Cluster, { reason, about }: Fault): boolean {
   if (reason !== 'no-arp-answer') return false;
-  const known = [
-    ...hosts.flatMap(({ interfaces }) => interfaces.flatMap(({ addresses }) => addresses)),
-    ...vrrp.flatMap(({ instances }) => instances.flatMap(({ addresses }) => addresses)),
-    ...services.flatMap(({ vips }) => vips),
-  ];
-  return !known.some(({ address }) => address === about);
+  const is = ({ address }: { address: string }) => address === about;
+  return !(
+    hostWith(hosts, about ?? '') !== undefined ||
+    vrrp.some(({ instances }) => instances.some(({ addresses }) => addresses.some(is))) ||
+    services.some(({ vips }) => vips.some(is))
+  );
 }

@@ -10,12 +10,38 @@ export type Balanced = IpvsDestination;
  * The scheduler chooses among those with a weight. Pure.
  */
 export function balance(host: NetHost, packet: Header, mark: number): Balanced[] | undefined {
+  const { marked, sockets } = tableOf(host.ipvs);
   const found =
-    host.ipvs.find(({ match }) => match.protocol === 'fwmark' && mark === match.mark && fits(match, packet)) ??
-    host.ipvs.find(({ match }) => match.protocol !== 'fwmark' && asked(match, packet));
+    marked.find(({ match }) => match.protocol === 'fwmark' && mark === match.mark && fits(match, packet)) ??
+    sockets.get(packet.dst)?.find(({ match }) => asked(match, packet));
   return found?.destinations
     .filter(({ weight }) => weight > 0)
     .map((one) => ({ ...one, port: one.port === 0 ? packet.dport : one.port }));
+}
+
+interface Table {
+  marked: NetHost['ipvs'];
+  /** By the address that is asked for. */
+  sockets: Map<string, NetHost['ipvs']>;
+}
+
+const tables = new WeakMap<NetHost['ipvs'], Table>();
+
+function tableOf(rows: NetHost['ipvs']): Table {
+  const known = tables.get(rows);
+  if (known !== undefined) return known;
+  const table: Table = { marked: [], sockets: new Map() };
+  for (const row of rows) {
+    if (row.match.protocol === 'fwmark') {
+      table.marked.push(row);
+      continue;
+    }
+    const own = table.sockets.get(row.match.address);
+    if (own === undefined) table.sockets.set(row.match.address, [row]);
+    else own.push(row);
+  }
+  tables.set(rows, table);
+  return table;
 }
 
 function fits(match: IpvsMatch, packet: Header): boolean {

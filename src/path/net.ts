@@ -58,6 +58,15 @@ export interface NetRoute {
   metric: number;
 }
 
+const named = new WeakMap<Net['hosts'], Map<string, NetHost>>();
+
+/** A host of a net by its name. Pure. */
+export function netHost({ hosts }: Net, name: string | undefined): NetHost | undefined {
+  const known = named.get(hosts) ?? new Map(hosts.map((host) => [host.name, host]));
+  named.set(hosts, known);
+  return name === undefined ? undefined : known.get(name);
+}
+
 /** The symbolic link-layer address of a device. */
 export function macOf(host: string, device: string): string {
   return `${host}:${device}`.toLowerCase();

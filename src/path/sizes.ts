@@ -1,7 +1,7 @@
 import { overhead } from '../roles/tunnels.ts';
 import { selectAddress } from './fib.ts';
 import { clampOf } from './filter.ts';
-import { deviceOf, familyOf, type Net } from './net.ts';
+import { deviceOf, familyOf, type Net, netHost } from './net.ts';
 import type { Header, Hop, Omen, Way } from './way.ts';
 
 /** The hosts that a packet from a host comes to. */
@@ -22,7 +22,7 @@ export function fitted(net: Net, reaches: Reaches, way: Way): Way {
   const headers = HEADERS[familyOf(first.before.dst)];
   const asker = mtuOf(net, first, 'out');
   const answerer = mtuOf(net, answer, 'out');
-  const host = net.hosts.find(({ name }) => name === answer.host);
+  const host = netHost(net, answer.host);
   const clamp = host === undefined ? undefined : clampOf(host, answer.before);
   const upload = Math.min(asker, Math.min(answerer, (clamp ?? answerer) + (clamp === undefined ? 0 : headers)));
   const download = Math.min(answerer, asker);
@@ -64,7 +64,7 @@ function sent(
 }
 
 function mtuOf(net: Net, hop: Hop, side: 'in' | 'out'): number {
-  const host = net.hosts.find(({ name }) => name === hop.host);
+  const host = netHost(net, hop.host);
   const device = host && deviceOf(host, hop[side]?.device ?? '');
   return device?.mtu ?? Number.POSITIVE_INFINITY;
 }
@@ -72,7 +72,7 @@ function mtuOf(net: Net, hop: Hop, side: 'in' | 'out'): number {
 /** Whether the sender hears that its packet is too large. What comes to a director for a VIP it passes on (ip_vs_in_icmp). */
 function isTold(net: Net, reaches: Reaches, way: Way, leg: 'request' | 'reply', hop: Hop): boolean {
   const [first] = way[leg];
-  const host = net.hosts.find(({ name }) => name === hop.host);
+  const host = netHost(net, hop.host);
   const device = host && deviceOf(host, hop.in?.device ?? '');
   const to = hop.before.outer?.src ?? hop.before.src;
   const src = host && device && selectAddress(host, device, to);

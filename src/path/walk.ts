@@ -3,7 +3,7 @@ import { type Asked, resolve } from './arp.ts';
 import { isLocal, isOwn, lookup, selectAddress } from './fib.ts';
 import { forwardRefuses, inputRefuses, markOf, masqueradeFor } from './filter.ts';
 import { type Balanced, balance, conntracked, tunnelEnd } from './ipvs.ts';
-import { deviceOf, familyOf, macOf, type Net, type NetHost } from './net.ts';
+import { deviceOf, familyOf, macOf, type Net, type NetHost, netHost } from './net.ts';
 import { fitted } from './sizes.ts';
 import { acceptsRedirects, forwards, refusedSource, sendsRedirects } from './source.ts';
 import type { Act, Header, Hop, Omen, Reason, Way } from './way.ts';
@@ -103,7 +103,7 @@ export function reaches(net: Net, from: string, packet: Header): string[] {
 }
 
 function hostOf(net: Net, name: string): NetHost {
-  const found = net.hosts.find((one) => one.name === name);
+  const found = netHost(net, name);
   if (found === undefined) throw new Error(`${name} is no host of this net`);
   return found;
 }
@@ -300,7 +300,7 @@ function isKnown({ host, packet, seen, flows, leg }: State): boolean {
 function takesRedirect(net: Net, { hops, host, packet }: State, device: string): boolean {
   const { src, dst } = packet;
   const previous = hops.at(-1);
-  const from = net.hosts.find(({ name }) => name === previous?.host);
+  const from = netHost(net, previous?.host);
   const at = deviceOf(host, device);
   if (familyOf(src) === 6 || from === undefined || at === undefined || !isLocal(from, src)) return false;
   const route = lookup(from, dst);

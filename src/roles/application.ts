@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { failure } from '../errors/index.ts';
 import { expanded } from '../inventory/addresses.ts';
+import { applicationsOn, hostsIn, proxiesAsking } from '../inventory/derived.ts';
 import type { Application, Archive } from '../inventory/model.ts';
 import { type Desired, NOTHING, type Part, type Question } from './desired.ts';
 import { textFile } from './kernel.ts';
@@ -35,7 +36,7 @@ type TextFile = ReturnType<typeof textFile>;
 /** An application server runs Tomcat with a site of its own. @throws APP-TWO-PACKAGED */
 export function application(question: Question): Part {
   const { cluster, host } = question;
-  const applications = cluster.applications.filter(({ hosts }) => hosts.includes(host.name));
+  const applications = applicationsOn(cluster.applications, host.name);
   const packaged = applications.filter(({ source }) => source.type === 'package').map(({ name }) => name);
   if (packaged.length > 1) {
     throw failure({
@@ -160,12 +161,12 @@ function pagesOf(question: Question, app: Application, site: string): TextFile[]
 
 /** The proxies whose word for a client's address is taken, as Tomcat's pattern; null where no proxy is described. */
 function trusted({ cluster, host }: Question, app: Application): string | null {
-  const asking = cluster.proxies
+  const asking = proxiesAsking(cluster.proxies, host.name)
     .filter(({ upstream }) => upstream.servers.some((one) => one.host === host.name && one.port === app.port))
     .flatMap(({ hosts }) => hosts);
-  const addresses = cluster.hosts
-    .filter(({ name }) => asking.includes(name))
-    .flatMap(({ interfaces }) => interfaces.flatMap((one) => one.addresses.map(({ address }) => address)));
+  const addresses = hostsIn(cluster.hosts, asking).flatMap(({ interfaces }) =>
+    interfaces.flatMap((one) => one.addresses.map(({ address }) => address)),
+  );
   if (addresses.length === 0) return null;
   return [...new Set(addresses)].map((address) => expanded(address).replaceAll('.', '\\.')).join('|');
 }

@@ -1,5 +1,5 @@
 import { failure } from '../errors/index.ts';
-import { directedBy, standsBehind } from '../inventory/derived.ts';
+import { applicationsOn, directedBy, proxiesAsking, proxiesOn, standsBehind } from '../inventory/derived.ts';
 import type { Cidr, Cluster, Host, Interface, Link } from '../inventory/model.ts';
 import type { Profile } from '../platform/facts.ts';
 import type { ConnectionResource } from '../resources/resource.ts';
@@ -83,8 +83,8 @@ function isIdle(cluster: Cluster, { name, forwarding }: Host): boolean {
   return !(
     forwarding ||
     directedBy(cluster, name).length + standsBehind(cluster, name).length > 0 ||
-    [...proxies, ...applications].some(({ hosts }) => hosts.includes(name)) ||
-    proxies.some(({ upstream }) => upstream.servers.some(({ host }) => host === name))
+    proxiesOn(proxies, name).length + applicationsOn(applications, name).length > 0 ||
+    proxiesAsking(proxies, name).length > 0
   );
 }
 

@@ -1,5 +1,17 @@
 import { failure } from '../errors/index.ts';
-import { directedBy, hostNamed, serversOf, standsBehind } from '../inventory/derived.ts';
+import {
+  applicationsOn,
+  directedBy,
+  hostNamed,
+  hostsIn,
+  proxiesAsking,
+  proxiesOn,
+  rowsOf,
+  serversAt,
+  standsBehind,
+  vrrpOn,
+  webServersOn,
+} from '../inventory/derived.ts';
 import type { Check, Cluster, Host, PortRange, RealServer, Service, VrrpInstance } from '../inventory/model.ts';
 import type { FirewallFacts } from '../platform/facts.ts';
 import type { FirewallPlace, FirewallResource } from '../resources/firewall.ts';
@@ -45,15 +57,17 @@ function untracked({ vips, protocol, ports }: Service): UntrackedRule[] {
 }
 
 function accepts(cluster: Cluster, host: Host): AcceptRule[] {
-  const hosted = <T extends { hosts: string[] }>(list: readonly T[]) =>
-    list.filter(({ hosts }) => hosts.includes(host.name));
+  const { webServers, proxies, applications } = cluster;
+  const web = [...webServersOn(webServers, host.name), ...proxiesOn(proxies, host.name)];
   return [
     ...directedBy(cluster, host.name).map(({ protocol, ports }): AcceptRule => ({ rule: 'accept', protocol, ports })),
-    ...cluster.vrrp.flatMap(({ instances }) => instances.flatMap((instance) => vrrp(instance, host))),
+    ...vrrpOn(cluster.vrrp, host.name).flatMap(({ instances }) =>
+      instances.flatMap((instance) => vrrp(instance, host)),
+    ),
     ...synchronisation(cluster, host),
     ...standsBehind(cluster, host.name).flatMap((service) => asServer(cluster, host, service)),
-    ...hosted([...cluster.webServers, ...cluster.proxies]).map(({ port }) => tcp(port)),
-    ...hosted(cluster.applications).map(({ port }) => tcp(port, proxiesOf(cluster, host, port))),
+    ...web.map(({ port }) => tcp(port)),
+    ...applicationsOn(applications, host.name).map(({ port }) => tcp(port, proxiesOf(cluster, host, port))),
     ...cluster.firewall.trusted.map(
       ({ address, prefix }): AcceptRule => ({ rule: 'accept', protocol: 'any', from: [`${address}/${prefix}`] }),
     ),
@@ -78,10 +92,9 @@ function vrrp({ nodes }: VrrpInstance, host: Host): AcceptRule[] {
 /** IPVS's connection synchronisation, from the other directors of a pair. */
 function synchronisation({ ipvs: { sync }, vrrp, hosts }: Cluster, host: Host): AcceptRule[] {
   if (sync === undefined) return [];
-  const nodes =
-    vrrp.map((group) => group.nodes.map((node) => node.host)).find((names) => names.includes(host.name)) ?? [];
-  const from = hosts
-    .filter(({ name }) => name !== host.name && nodes.includes(name))
+  const [group] = vrrpOn(vrrp, host.name);
+  const others = (group?.nodes ?? []).map((node) => node.host).filter((name) => name !== host.name);
+  const from = hostsIn(hosts, others)
     .flatMap(({ interfaces }) => interfaces.filter(({ name }) => name === sync.interface))
     .flatMap(({ addresses }) => addresses.map(({ address }) => address));
   return from.length === 0 ? [] : [{ rule: 'accept', protocol: 'udp', ports: [one(sync.port)], from }];
@@ -90,12 +103,9 @@ function synchronisation({ ipvs: { sync }, vrrp, hosts }: Cluster, host: Host): 
 /** Clients' packets, as the mode brings them there, and the directors' checks: nobody checks the sorry server. */
 function asServer(cluster: Cluster, host: Host, service: Service): AcceptRule[] {
   const { mode, protocol, ports, tunnel } = service;
-  const own = service.virtuals.flatMap(({ realServers }) => realServers).filter((real) => real.host === host.name);
+  const own = rowsOf(service, host.name).map(({ real }) => real);
   const from = addressesOf(cluster, service.directors);
-  const served = service.virtuals
-    .flatMap((row) => serversOf(service, row))
-    .filter((server) => server.host === host.name)
-    .flatMap(({ port }) => (port === 0 ? ports : [one(port)]));
+  const served = serversAt(service, host.name).flatMap(({ server: { port } }) => (port === 0 ? ports : [one(port)]));
   const clients: AcceptRule = { rule: 'accept', protocol, ports: served };
   const carrier: AcceptRule[] =
     mode !== 'tun'
@@ -138,7 +148,7 @@ function checkRules(check: Check | undefined, real: RealServer, ports: readonly 
 
 /** The addresses of the proxies that ask an application; none where nothing describes who asks. */
 function proxiesOf(cluster: Cluster, host: Host, port: number): string[] {
-  const asking = cluster.proxies
+  const asking = proxiesAsking(cluster.proxies, host.name)
     .filter(({ upstream }) => upstream.servers.some((server) => server.host === host.name && server.port === port))
     .flatMap(({ hosts }) => hosts);
   return addressesOf(cluster, asking);

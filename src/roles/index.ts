@@ -128,7 +128,7 @@ export function rehearse(cluster: Cluster, document?: SourceDocument): void {
   const template = makeOverrideRenderer(overridesOf(cluster));
   for (const host of cluster.hosts.filter(({ managed }) => managed)) {
     for (const platform of platformsOf(host)) {
-      const facts = { ...madeUpFacts(host), platform };
+      const facts = { ...(peers.get(host.name) ?? madeUpFacts(host)), platform };
       try {
         conflicts.push(...rehearsed(cluster, host.name, facts, peers, template));
       } catch (error) {

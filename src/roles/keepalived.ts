@@ -1,4 +1,4 @@
-import { directedBy } from '../inventory/derived.ts';
+import { directedBy, vrrpOn } from '../inventory/derived.ts';
 import type { Cidr, Script, Service, VirtualService, VrrpGroup, VrrpInstance } from '../inventory/model.ts';
 import { secretText } from '../inventory/secrets.ts';
 import type { AcceptRule } from '../resources/firewall-rules.ts';
@@ -17,7 +17,7 @@ import { configuredService } from './service.ts';
  */
 export function keepalived(question: Question): Part {
   const { cluster, host, family, template } = question;
-  const groups = cluster.vrrp.filter(({ nodes }) => nodes.some((node) => node.host === host.name));
+  const groups = vrrpOn(cluster.vrrp, host.name);
   const owner = tableOwner(cluster, host.name) === 'keepalived';
   if (groups.length === 0 && !owner) return NOTHING;
   const services = owner ? directedBy(cluster, host.name) : [];

@@ -80,6 +80,7 @@ export function needed(question: Question, others: Part, own: readonly Desired[]
       return resource.kind === 'package' || resource.kind === 'ipvs' ? [wanted] : [];
     }),
   ];
+  if (looked.length === 0) return [];
   const mine = new Set(own.map(({ resource }) => keyOf(resource)));
   return [...new Map(looked.map((wanted) => [keyOf(wanted.resource), wanted])).values()]
     .filter(({ resource }) => !mine.has(keyOf(resource)))

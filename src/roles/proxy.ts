@@ -1,3 +1,4 @@
+import { proxiesOn } from '../inventory/derived.ts';
 import type { ReverseProxy } from '../inventory/model.ts';
 import type { Desired, Question } from './desired.ts';
 import { textFile } from './kernel.ts';
@@ -36,5 +37,5 @@ export function proxyResources(question: Question): Desired[] {
 }
 
 function proxiesOf({ cluster, host }: Question): ReverseProxy[] {
-  return cluster.proxies.filter(({ hosts }) => hosts.includes(host.name));
+  return proxiesOn(cluster.proxies, host.name);
 }

@@ -1,4 +1,4 @@
-import { serversOf, standsBehind } from '../inventory/derived.ts';
+import { serversAt, standsBehind } from '../inventory/derived.ts';
 import type { Host, Service } from '../inventory/model.ts';
 import { wantedRules } from '../resources/arptables.ts';
 import { bootUnit } from './boot-unit.ts';
@@ -41,8 +41,8 @@ const SILENCE: Part['sysctls'] = ['all', 'lo'].flatMap((device) => [
 
 /** The VIPs for which packets come to a host: a sorry server is of one family. */
 function vipsAt(service: Service, host: string): Service['vips'] {
-  const rows = service.virtuals.filter((row) => serversOf(service, row).some((server) => server.host === host));
-  return service.vips.filter(({ family }) => rows.some((row) => row.family === family));
+  const families = new Set(serversAt(service, host).map(({ row }) => row.family));
+  return service.vips.filter(({ family }) => families.has(family));
 }
 
 function hasIPv4(service: Service, host: string): boolean {
@@ -84,10 +84,7 @@ function byArptables(question: Question, services: readonly Service[]): { packag
 }
 
 function ownAddress(service: Service, host: string): string | undefined {
-  return service.virtuals
-    .filter(({ family }) => family === 4)
-    .flatMap((row) => serversOf(service, row))
-    .find((server) => server.host === host)?.address;
+  return serversAt(service, host).find(({ row }) => row.family === 4)?.server.address;
 }
 
 /** Where requests come in at one interface and replies leave by another, strict filtering would drop the requests. */

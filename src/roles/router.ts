@@ -1,5 +1,5 @@
 import { failure } from '../errors/index.ts';
-import { heldBy } from '../inventory/derived.ts';
+import { heldBy, hostNamed } from '../inventory/derived.ts';
 import type { Service } from '../inventory/model.ts';
 import type { NeighbourResource } from '../resources/resource.ts';
 import { type Desired, NOTHING, type Part, type Question } from './desired.ts';
@@ -37,7 +37,7 @@ function entriesOf({ cluster, host, peers }: Question, service: Service): Neighb
   const problem = (code: string, what: string, next: string) =>
     failure({ code, place: { kind: 'host', host: host.name, phase: 'desire' }, what, next });
   const [name = ''] = service.directors;
-  const director = cluster.hosts.find((one) => one.name === name);
+  const director = hostNamed(cluster, name);
   return service.vips
     .filter(({ family }) => family === 4)
     .map((vip): NeighbourResource => {

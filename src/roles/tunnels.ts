@@ -1,4 +1,4 @@
-import { serversOf, standsBehind } from '../inventory/derived.ts';
+import { hostsIn, serversAt, standsBehind } from '../inventory/derived.ts';
 import type { Cluster, Host, Interface, Service, Tunnel } from '../inventory/model.ts';
 import type { FirewallRule } from '../resources/firewall.ts';
 import type { TunnelResource } from '../resources/resource.ts';
@@ -56,13 +56,9 @@ function unfiltered(devices: readonly string[]): Part['sysctls'] {
 }
 
 function waysTo(service: Service, host: string): Way[] {
-  return service.virtuals.flatMap((row) =>
-    serversOf(service, row)
-      .filter((server) => server.host === host)
-      .map(({ address }): Way => {
-        return { inner: row.family, outer: address.includes(':') ? 6 : 4, tunnel: service.tunnel, local: address };
-      }),
-  );
+  return serversAt(service, host).map(({ row: { family }, server: { address } }): Way => {
+    return { inner: family, outer: address.includes(':') ? 6 : 4, tunnel: service.tunnel, local: address };
+  });
 }
 
 /** The module and its own device that take packets of one family inside another (ip-tunnel(8)). */
@@ -129,7 +125,7 @@ function commandsOf(end: TunnelResource): string[] {
 function clamps(cluster: Cluster, host: Host, service: Service): FirewallRule[] {
   if (service.protocol !== 'tcp') return [];
   const ways = waysTo(service, host.name);
-  const directors = cluster.hosts.filter(({ name }) => service.directors.includes(name));
+  const directors = hostsIn(cluster.hosts, service.directors);
   return service.vips.flatMap(({ address, family }): FirewallRule[] => {
     const way = ways.find(({ inner }) => inner === family);
     if (way === undefined) return [];

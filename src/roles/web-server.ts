@@ -1,4 +1,4 @@
-import { standsBehind } from '../inventory/derived.ts';
+import { standsBehind, webServersOn } from '../inventory/derived.ts';
 import type { TextPlace, WebServer } from '../inventory/model.ts';
 import { renderText } from '../templates/render.ts';
 import type { Desired, Question } from './desired.ts';
@@ -18,8 +18,8 @@ export interface Site {
 /** The sites that a host serves with this software. @throws TPL-UNKNOWN-VARIABLE, TPL-SYNTAX */
 export function sitesOf(question: Question, software: WebServer['software']): Site[] {
   const { cluster, host } = question;
-  return cluster.webServers
-    .filter((server) => server.software === software && server.hosts.includes(host.name))
+  return webServersOn(cluster.webServers, host.name)
+    .filter((server) => server.software === software)
     .map(({ name, port, index, indexPlace }) => {
       const root = `${PAGES}/${name}`;
       const page = hostPage(question, index, indexPlace, { web_server: { name, port } });
