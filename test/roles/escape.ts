@@ -155,6 +155,8 @@ export function tryWords(runs: number): { refused: number; arrived: number } {
         line
           .replaceAll(HARMLESS, '•')
           .replaceAll(word, '•')
+          // What needs quotes for a program that reads it has them.
+          .replace(/(['"])•\1/g, '•')
           .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}/g, 'ID')
           .replace(/\b(fwmark|mark|set|-f) \d{5,6}\b/g, '$1 MARK');
       const [own, theirs] = [found.lines.map(shape).toSorted(), plain.lines.map(shape).toSorted()];
