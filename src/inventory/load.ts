@@ -13,6 +13,26 @@ import { validateDocument } from './validate.ts';
 /** Bytes; five thousand hosts take about one million. */
 const SIZE_LIMIT = 4 * 1024 * 1024;
 
+/** Characters of a text that is looked at before it is parsed, which takes a second for each million. */
+const LARGE = 64 * 1024;
+
+/** What an inventory is made of, and other files aren't; a name and a version many have. */
+const SECTIONS: ReadonlySet<string> = new Set([
+  'include',
+  'defaults',
+  'groups',
+  'hosts',
+  'vrrp',
+  'vips',
+  'services',
+  'ipvs',
+  'web_servers',
+  'proxies',
+  'applications',
+  'firewall',
+  'hooks',
+]);
+
 /** A cluster with the document that it was made from. */
 export interface Loaded {
   cluster: Cluster;
@@ -58,13 +78,13 @@ function load(
   paths: readonly string[],
   wanted: string | undefined,
 ): { loaded: Loaded[]; documents: SourceDocument[]; files: string[]; claims: Claimed[] } {
-  const files = [...new Set(paths.flatMap(filesAt))];
   const parsed = new Map<string, ReadResult>();
   const read = (file: string): ReadResult => {
     const result = parsed.get(file) ?? readOne(file);
     parsed.set(file, result);
     return result;
   };
+  const files = [...new Set(paths.flatMap((path) => filesAt(path, read)))];
   const problems: Problem[] = [];
   const documents: SourceDocument[] = [];
   const claims: Claimed[] = [];
@@ -146,7 +166,7 @@ function choiceProblem(
 }
 
 /** A file stands for itself, a folder for the YAML files in it. */
-function filesAt(path: string): string[] {
+function filesAt(path: string, read: (file: string) => ReadResult): string[] {
   const full = resolvePath(path);
   try {
     if (!statSync(full).isDirectory()) return [full];
@@ -154,16 +174,16 @@ function filesAt(path: string): string[] {
       .filter((name) => /\.ya?ml$/.test(name))
       .sort()
       .map((name) => join(full, name))
-      .filter((file) => statSync(file).isFile() && isCluster(file));
+      .filter((file) => statSync(file).isFile() && isCluster(read(file)));
   } catch (error) {
     throw failure(unreadable(full, error), { cause: error });
   }
 }
 
 /** Whether a file of a folder is meant as a cluster: it has a name (or can't be read, which is then reported). */
-function isCluster(file: string): boolean {
-  const result = readOne(file);
-  return 'problems' in result || clusterName(result.document) !== undefined;
+function isCluster(result: ReadResult): boolean {
+  if ('document' in result) return clusterName(result.document) !== undefined;
+  return !result.problems.every(({ code }) => code === 'INV-NOT-INVENTORY');
 }
 
 function clusterName({ value }: SourceDocument): string | undefined {
@@ -179,8 +199,27 @@ function readOne(file: string): ReadResult {
   } catch (error) {
     return { problems: [error instanceof TooLarge ? tooLarge(file) : unreadable(file, error)] };
   }
+  if (text.length > LARGE && isForeign(text)) return { problems: [notInventory(file)] };
   const parsed = parseSource(file, text);
   return 'problems' in parsed ? parsed : { document: parsed };
+}
+
+/**
+ * Whether a text is plainly no part of an inventory, seen without parsing it: keys stand at its top, and none of them is
+ * a section of an inventory. Whatever is inside of another key is indented (YAML 1.2, section 8.2.2).
+ */
+function isForeign(text: string): boolean {
+  const keys = [...text.matchAll(/^(?:"([^"\n]*)"|'([^'\n]*)'|([A-Za-z_$][^\s:#{}[\],]*))\s*:(?=\s|$)/gmu)];
+  return keys.length > 0 && !keys.some(([, double, single, plain]) => SECTIONS.has(double ?? single ?? plain ?? ''));
+}
+
+function notInventory(file: string): Problem {
+  return {
+    code: 'INV-NOT-INVENTORY',
+    place: { kind: 'file', file },
+    what: 'the file is large, and none of the keys at its top is a section of an inventory',
+    next: 'Check that it is the one you meant.',
+  };
 }
 
 function tooLarge(file: string): Problem {

@@ -19,6 +19,12 @@ export const LOADING_FILE = errors([
     remedy: 'Check that it is the file that you meant.',
   },
   {
+    code: 'INV-NOT-INVENTORY',
+    title: 'a large file that is something else',
+    why: 'It is YAML of some other program’s: none of the keys at its top is one that an inventory or a part of one has. It was not parsed. In a folder such files are passed over.',
+    remedy: 'Name the file that you meant.',
+  },
+  {
     code: 'INV-NOT-YAML',
     title: 'the file is not the YAML of an inventory',
     why: 'It can’t be parsed as YAML 1.2: often the indentation (spaces, never tabs), a missing colon, a quote or bracket that isn’t closed, or a character that means something to YAML at the beginning of a value (@ ` % & * ! { [).',

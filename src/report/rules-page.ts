@@ -1,11 +1,15 @@
+import { OTHER_CODES } from '../lint/catalogue.ts';
 import type { Entry } from '../lint/rule.ts';
+
+const OTHERS: ReadonlySet<string> = new Set(OTHER_CODES.map(({ code }) => code));
 
 /** docs/rules.md: every code with what it means; made of the catalogue, never written by hand. Pure. */
 export function rulesPage(entries: readonly Entry[]): string {
   const conf = entries.filter(aboutConf);
   const live = entries.filter(aboutHosts);
   const rules = entries.filter((entry) => entry.code.startsWith('LVS-') && !aboutConf(entry) && !aboutHosts(entry));
-  const errors = entries.filter(({ code }) => !code.startsWith('LVS-'));
+  const others = entries.filter(({ code }) => OTHERS.has(code));
+  const errors = entries.filter(({ code }) => !code.startsWith('LVS-') && !OTHERS.has(code));
   return [
     '# Rules',
     '',
@@ -30,6 +34,10 @@ export function rulesPage(entries: readonly Entry[]): string {
     '## Running hosts',
     'What [`lvsctl audit`](commands/audit.md) finds on hosts, besides what stands above of their keepalived.conf.',
     ...live.flatMap(section),
+    '',
+    '## Commands, plans, hosts, the lab',
+    'What commands end with, and what goes wrong on hosts and on the way to them.',
+    ...others.flatMap(section),
     '',
   ].join('\n');
 }

@@ -34,6 +34,35 @@ describe('the file itself', () => {
     ]);
   });
 
+  describe('large files of other programs', () => {
+    // What isn't parsed shows no error of its own: the end of it is no YAML.
+    const foreign = (head: string) => `${head}\npaths:\n${'  - { hosts: a, services: b }\n'.repeat(4000)}x: [\n`;
+
+    test.each([
+      ['without a name', 'openapi: 3.0.0'],
+      ['with a name and a version', 'name: CI\nversion: 1\n"on": push'],
+    ])('%s: in a folder they are passed over', (_name, head) => {
+      const path = folder({ 'lvs.yaml': inventory(), 'other.yaml': foreign(head) });
+      expect(problemsOf(path, path)).toEqual([]);
+    });
+
+    test('named, or included, they are refused at once', () => {
+      expect(problemsIn(foreign('openapi: 3.0.0')).map(head)).toEqual(['lvs.yaml INV-NOT-INVENTORY']);
+      const path = folder({ 'lvs.yaml': `include: [other.yaml]\n${inventory()}`, 'other.yaml': foreign('a: b') });
+      expect(problemsOf(join(path, 'lvs.yaml'), path).map(head)).toEqual(['other.yaml INV-NOT-INVENTORY']);
+    });
+
+    test('an inventory as large is read, whatever its keys are written in', () => {
+      const comments = `# ${'x'.repeat(100)}\n`.repeat(700);
+      expect(problemsIn(comments + inventory())).toEqual([]);
+      expect(problemsIn(`${comments}version: 1\nname: c\n"hosts": { h: {} }\n`)).toEqual([]);
+      expect(problemsIn(`${comments}{ version: 1, name: c, hosts: { h: {} } }\n`)).toEqual([]);
+      expect(problemsIn(comments + inventory().replace('hosts:', 'hsots:')).map(head)).toContain(
+        '703:1 INV-UNKNOWN-KEY',
+      );
+    });
+  });
+
   test('a billion laughs ends', () => {
     const lines = Array.from({ length: 12 }, (_x, i) => `a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(9)}]`);
     expect(problemsIn(`a0: &a0 [x]\n${lines.join('\n')}\n`).map(head)).toEqual(['1:1 INV-NOT-YAML']);
