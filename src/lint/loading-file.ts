@@ -1,6 +1,8 @@
-import { around, service, whole } from './examples.ts';
+import { around, pair, service, whole } from './examples.ts';
 import { errors } from './loading.ts';
 
+const archived = (source: string) =>
+  `applications: { shop: { software: tomcat, hosts: [web1], port: 8080, source: ${source} } }`;
 const REBUILT = 'lvsctl: docs/inventory.md';
 
 /** Errors of files, YAML and the language: found as an inventory is read. */
@@ -11,6 +13,7 @@ export const LOADING_FILE = errors([
     why: 'There is no such file, or you may not read it. Files that are included are looked up beside the one that includes them.',
     remedy: 'Name the inventory with -i FILE (lvs.yaml here when left out), or correct the path in include.',
     bad: whole('include: [hosts.yaml]\nhosts: { a: {} }'),
+    good: whole('hosts: { a: {} }'),
   },
   {
     code: 'INV-TOO-LARGE',
@@ -31,6 +34,7 @@ export const LOADING_FILE = errors([
     remedy: 'Correct the syntax at the place that is shown; put values with such characters between quotes.',
     source: 'YAML 1.2',
     bad: whole('hosts:\n\ta: {}'),
+    good: whole('hosts:\n  a: {}'),
   },
   {
     code: 'INV-LEADING-ZERO',
@@ -39,6 +43,7 @@ export const LOADING_FILE = errors([
     remedy: 'Leave the zero out, or put the value in quotes where text is meant.',
     source: 'YAML 1.2, section 10.3.2',
     bad: service('port: 080'),
+    good: service('port: 80'),
   },
   {
     code: 'INV-DUPLICATE-KEY',
@@ -47,6 +52,7 @@ export const LOADING_FILE = errors([
     remedy: 'Keep one of the two, or give one another name.',
     source: 'YAML 1.2, section 3.2.1.3',
     bad: service('scheduler: rr\nscheduler: wrr'),
+    good: service('scheduler: wrr'),
   },
   {
     code: 'INV-UNKNOWN-KEY',
@@ -55,6 +61,7 @@ export const LOADING_FILE = errors([
     remedy: 'Correct it; lvsctl schema holds all keys, and an editor completes them.',
     source: REBUILT,
     bad: service('schedular: rr'),
+    good: service('scheduler: rr'),
   },
   {
     code: 'INV-MISSING-KEY',
@@ -63,6 +70,9 @@ export const LOADING_FILE = errors([
     remedy: 'Add it there, or in defaults where it holds for all.',
     source: REBUILT,
     bad: around('services: { web: { vip: 192.0.2.100, port: 80, directors: [lvs], real_servers: { web1: {} } } }'),
+    good: around(
+      'services: { web: { mode: dr, vip: 192.0.2.100, port: 80, directors: [lvs], real_servers: { web1: {} } } }',
+    ),
   },
   {
     code: 'INV-WRONG-TYPE',
@@ -71,6 +81,7 @@ export const LOADING_FILE = errors([
     remedy: 'Write the type that is named, with quotes where YAML would take text for something else.',
     source: 'YAML 1.2, section 10.3.2',
     bad: service('port: http'),
+    good: service('port: 80'),
   },
   {
     code: 'INV-BAD-VALUE',
@@ -79,6 +90,7 @@ export const LOADING_FILE = errors([
     remedy: 'Use one of the values that are named.',
     source: REBUILT,
     bad: service('scheduler: wr'),
+    good: service('scheduler: wrr'),
   },
   {
     code: 'INV-BAD-NAME',
@@ -87,6 +99,7 @@ export const LOADING_FILE = errors([
     remedy: 'Use letters, digits, and . _ - between them.',
     source: REBUILT,
     bad: whole('hosts: { "web 1": {} }'),
+    good: whole('hosts: { web-1: {} }'),
   },
   {
     code: 'INV-UNKNOWN-NAME',
@@ -95,6 +108,7 @@ export const LOADING_FILE = errors([
     remedy: 'Correct the name, or describe what it means.',
     source: REBUILT,
     bad: service('real_servers: { web3: {} }'),
+    good: service('real_servers: { web2: {} }'),
   },
   {
     code: 'INV-DUPLICATE-NAME',
@@ -103,6 +117,7 @@ export const LOADING_FILE = errors([
     remedy: 'Give one of them another name.',
     source: REBUILT,
     bad: around('groups: { web1: { hosts: [web2] } }'),
+    good: around('groups: { web: { hosts: [web2] } }'),
   },
   {
     code: 'INV-BAD-RANGE',
@@ -111,6 +126,7 @@ export const LOADING_FILE = errors([
     remedy: 'Correct the range.',
     source: REBUILT,
     bad: around('groups: { web: { hosts: ["web[2-1]"] } }'),
+    good: around('groups: { web: { hosts: ["web[1-2]"] } }'),
   },
   {
     code: 'INV-INCLUDE-CYCLE',
@@ -118,6 +134,8 @@ export const LOADING_FILE = errors([
     why: 'Each would have to be read before the other.',
     remedy: 'Move what both need into a third file.',
     source: REBUILT,
+    bad: whole('include: [lvs.yaml]\nhosts: { a: {} }'),
+    good: whole('hosts: { a: {} }'),
   },
   {
     code: 'INV-INCLUDE-CLUSTER',
@@ -133,6 +151,7 @@ export const LOADING_FILE = errors([
     remedy: 'Describe hosts, or include a file that does.',
     source: REBUILT,
     bad: whole('services: {}'),
+    good: whole('hosts: { a: {} }'),
   },
   {
     code: 'INV-NO-CLUSTER',
@@ -169,6 +188,7 @@ export const LOADING_FILE = errors([
     remedy: 'Correct the path or the file’s permissions.',
     source: REBUILT,
     bad: around('applications: { shop: { software: tomcat, hosts: [web1], port: 8080, pages: ./none } }'),
+    good: around('applications: { shop: { software: tomcat, hosts: [web1], port: 8080 } }'),
   },
   {
     code: 'INV-FILE-CONTENT',
@@ -177,6 +197,7 @@ export const LOADING_FILE = errors([
     remedy: 'Give one of the two.',
     source: REBUILT,
     bad: whole('hosts: { a: { files: { /etc/motd: { mode: "0644" } } } }'),
+    good: whole('hosts: { a: { files: { /etc/motd: { content: hello, mode: "0644" } } } }'),
   },
   {
     code: 'INV-HOOK',
@@ -185,6 +206,7 @@ export const LOADING_FILE = errors([
     remedy: 'Correct the path, or make it executable: chmod +x.',
     source: REBUILT,
     bad: around('hooks: { before_change: ./none.sh }'),
+    good: around(''),
   },
   {
     code: 'INV-ARCHIVE-SHA256',
@@ -193,6 +215,8 @@ export const LOADING_FILE = errors([
     remedy:
       'Take the hash from where the archive was published: if it is this one, write it here; if not, fetch the archive again.',
     source: REBUILT,
+    bad: around(archived(`{ archive: ./tomcat.tar.gz, sha256: ${'0a'.repeat(32)} }`)),
+    good: around(archived('package')),
   },
   {
     code: 'INV-SECRET',
@@ -200,5 +224,7 @@ export const LOADING_FILE = errors([
     why: 'A secret comes from an environment variable, a file or a command: from one of them.',
     remedy: 'Give one of env, file and command.',
     source: REBUILT,
+    bad: pair('auth_pass: { env: LVS_VRRP_PASS, file: ./password }'),
+    good: pair('auth_pass: { env: LVS_VRRP_PASS }'),
   },
 ]);

@@ -12,6 +12,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Correct it: 192.0.2.10, on an interface 192.0.2.10/24, IPv6 in quotes where it ends with a colon.',
     source: 'RFC 791; RFC 4291',
     bad: one('eth0: { addresses: [200.0.0.0.1/24] }'),
+    good: one('eth0: { addresses: [200.0.0.1/24] }'),
   },
   {
     code: 'INV-NOT-A-HOST-ADDRESS',
@@ -20,6 +21,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Use an address between the network’s own and the broadcast.',
     source: 'RFC 1122, section 3.2.1.3',
     bad: one('eth0: { addresses: [192.0.2.0/24] }'),
+    good: one('eth0: { addresses: [192.0.2.1/24] }'),
   },
   {
     code: 'INV-DUPLICATE-ADDRESS',
@@ -28,6 +30,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Give one of them another address; leave the VIP out of the interfaces.',
     source: 'RFC 5227; Linux Documentation/networking/ip-sysctl.rst, arp_ignore',
     bad: service('').replace('[192.0.2.12/24]', '[192.0.2.11/24]'),
+    good: service(''),
   },
   {
     code: 'INV-GATEWAY-UNREACHABLE',
@@ -36,6 +39,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Correct the gateway, the address or its prefix length.',
     source: 'ip-route(8)',
     bad: one('eth0: { addresses: [192.0.2.10/24], gateway: 198.51.100.1 }'),
+    good: one('eth0: { addresses: [192.0.2.10/24], gateway: 192.0.2.1 }'),
   },
   {
     code: 'INV-GATEWAY-IS-SELF',
@@ -44,6 +48,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Name the router’s address.',
     source: 'ip-route(8)',
     bad: one('eth0: { addresses: [192.0.2.10/24], gateway: 192.0.2.10 }'),
+    good: one('eth0: { addresses: [192.0.2.10/24], gateway: 192.0.2.1 }'),
   },
   {
     code: 'INV-SECOND-GATEWAY',
@@ -54,6 +59,7 @@ export const LOADING_HOSTS = errors([
     bad: one(
       'eth0: { addresses: [192.0.2.10/24], gateway: 192.0.2.1 }, eth1: { addresses: [10.0.0.2/24], gateway: 10.0.0.1 }',
     ),
+    good: one('eth0: { addresses: [192.0.2.10/24], gateway: 192.0.2.1 }, eth1: { addresses: [10.0.0.2/24] }'),
   },
   {
     code: 'INV-MIXED-FAMILIES',
@@ -62,6 +68,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Use an address of the other’s family.',
     source: 'keepalived.conf(5), virtual_server; ipvsadm(8)',
     bad: one('eth0: { addresses: [192.0.2.10/24], routes: [{ to: "2001:db8::/32", via: 192.0.2.1 }] }'),
+    good: one('eth0: { addresses: [192.0.2.10/24], routes: [{ to: 198.51.100.0/24, via: 192.0.2.1 }] }'),
   },
   {
     code: 'INV-NO-ADDRESS',
@@ -70,7 +77,10 @@ export const LOADING_HOSTS = errors([
     remedy: 'Give the interface, or the instance, an address.',
     source: 'keepalived.conf(5), virtual_ipaddress',
     bad: around(
-      'vrrp: { edge: { nodes: { lvs: {} }, instances: { it: { virtual_router_id: 51, interface: eth0 } } } }',
+      'vrrp: { edge: { nodes: { lvs: {}, web1: { priority: 90 } }, instances: { it: { virtual_router_id: 51, interface: eth0 } } } }',
+    ),
+    good: around(
+      'vrrp: { edge: { nodes: { lvs: {}, web1: { priority: 90 } }, instances: { it: { virtual_router_id: 51, interface: eth0, addresses: [192.0.2.100/24] } } } }',
     ),
   },
   {
@@ -80,6 +90,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Describe its interfaces, or leave dns out.',
     source: 'NetworkManager: nm-settings-keyfile(5)',
     bad: whole('hosts: { a: { dns: [192.0.2.53] } }'),
+    good: whole('hosts: { a: { dns: [192.0.2.53], interfaces: { eth0: { addresses: [192.0.2.10/24] } } } }'),
   },
   {
     code: 'INV-LOOPBACK',
@@ -88,6 +99,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Leave lo out.',
     source: 'ip-address(8)',
     bad: one('lo: { addresses: [192.0.2.100/32] }'),
+    good: one('eth0: { addresses: [192.0.2.100/24] }'),
   },
   {
     code: 'INV-BOND',
@@ -96,6 +108,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Name network cards, and move the addresses to the bond.',
     source: 'Linux Documentation/networking/bonding.rst',
     bad: one('eth0: { addresses: [192.0.2.10/24] }, bond0: { bond: { mode: active-backup, members: [eth0] } }'),
+    good: one('eth0: {}, bond0: { bond: { mode: active-backup, members: [eth0] }, addresses: [192.0.2.10/24] }'),
   },
   {
     code: 'INV-VLAN',
@@ -104,6 +117,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Correct parent, id or mtu.',
     source: 'ip-link(8), vlan',
     bad: one('v5: { vlan: { parent: eth0, id: 5 } }, w5: { vlan: { parent: eth0, id: 5 } }'),
+    good: one('v5: { vlan: { parent: eth0, id: 5 } }, w6: { vlan: { parent: eth0, id: 6 } }'),
   },
   {
     code: 'INV-BOND-AND-VLAN',
@@ -112,6 +126,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Make the bond one interface and the VLAN on it another.',
     source: 'ip-link(8)',
     bad: one('x0: { bond: { mode: active-backup, members: [eth0] }, vlan: { parent: eth1, id: 5 } }'),
+    good: one('x0: { bond: { mode: active-backup, members: [eth0] } }, x5: { vlan: { parent: x0, id: 5 } }'),
   },
   {
     code: 'INV-PORT-TAKEN',
@@ -121,6 +136,9 @@ export const LOADING_HOSTS = errors([
     source: 'bind(2)',
     bad: around(
       'web_servers: { a: { software: nginx, hosts: [web1], port: 80, index: a }, b: { software: apache, hosts: [web1], port: 80, index: b } }',
+    ),
+    good: around(
+      'web_servers: { a: { software: nginx, hosts: [web1], port: 80, index: a }, b: { software: apache, hosts: [web1], port: 8080, index: b } }',
     ),
   },
   {
@@ -132,6 +150,9 @@ export const LOADING_HOSTS = errors([
     bad: around(
       'proxies: { front: { software: nginx, hosts: [web1], port: 80, upstream: { servers: { web2: { port: 8080 } } }, health_check: { path: /health } } }',
     ),
+    good: around(
+      'proxies: { front: { software: nginx, hosts: [web1], port: 80, upstream: { servers: { web2: { port: 8080 } } }, health_check: { path: /health, allow: [192.0.2.0/24] } } }',
+    ),
   },
   {
     code: 'TPL-SYNTAX',
@@ -140,6 +161,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Correct it at the place that is shown.',
     source: 'Liquid',
     bad: around('web_servers: { pages: { software: nginx, hosts: [web1], port: 80, index: "{{ host.name" } }'),
+    good: around('web_servers: { pages: { software: nginx, hosts: [web1], port: 80, index: "{{ host.name }}" } }'),
   },
   {
     code: 'TPL-UNKNOWN-VARIABLE',
@@ -148,6 +170,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Correct the name, or add the value under vars.',
     source: 'lvsctl: docs/around.md',
     bad: around('web_servers: { pages: { software: nginx, hosts: [web1], port: 80, index: "{{ host.nmae }}" } }'),
+    good: around('web_servers: { pages: { software: nginx, hosts: [web1], port: 80, index: "{{ host.name }}" } }'),
   },
   {
     code: 'ROLE-CONFLICT',
@@ -156,6 +179,7 @@ export const LOADING_HOSTS = errors([
     remedy: 'Take it out of the host’s own, or give the two roles to two hosts.',
     source: 'lvsctl: docs/inventory.md',
     bad: host('sysctls: { net.ipv4.conf.all.arp_ignore: 0 }'),
+    good: host('sysctls: { net.ipv4.conf.all.arp_ignore: 1 }'),
   },
   {
     code: 'APP-TWO-PACKAGED',
@@ -165,6 +189,9 @@ export const LOADING_HOSTS = errors([
     source: 'lvsctl: docs/around.md',
     bad: around(
       'applications: { a: { software: tomcat, hosts: [web1], port: 8080 }, b: { software: tomcat, hosts: [web1], port: 8081 } }',
+    ),
+    good: around(
+      'applications: { a: { software: tomcat, hosts: [web1], port: 8080 }, b: { software: tomcat, hosts: [web2], port: 8081 } }',
     ),
   },
   {
@@ -176,6 +203,10 @@ export const LOADING_HOSTS = errors([
     bad: service('arp: { static_neighbour: { at: [far] } }').replace(
       'services:',
       '  far: { forwarding: true, interfaces: { eth0: { addresses: [198.51.100.1/24] } } }\nservices:',
+    ),
+    good: service('arp: { static_neighbour: { at: [near] } }').replace(
+      'services:',
+      '  near: { forwarding: true, interfaces: { eth0: { addresses: [192.0.2.1/24] } } }\nservices:',
     ),
   },
 ]);

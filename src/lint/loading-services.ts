@@ -10,6 +10,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Give both an address in one network, or use nat, fullnat or tun.',
     source: 'ipvsadm(8), --gatewaying',
     bad: service('').replace('192.0.2.12/24', '198.51.100.12/24'),
+    good: service(''),
   },
   {
     code: 'INV-NO-WAY-BACK',
@@ -18,6 +19,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Give it a gateway that leads to the director, or use fullnat.',
     source: 'ipvsadm(8), --masquerading',
     bad: service('mode: nat').replace('192.0.2.12/24', '198.51.100.12/24'),
+    good: service('mode: nat'),
   },
   {
     code: 'INV-PORT-REWRITE',
@@ -26,6 +28,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Leave port out, or use nat or fullnat, which rewrite it.',
     source: 'ipvsadm(8), --real-server; keepalived check/check_data.c',
     bad: service('real_servers: { web1: { port: 8080 } }'),
+    good: service('real_servers: { web1: {} }'),
   },
   {
     code: 'INV-PORT-TWICE',
@@ -34,6 +37,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Give one of the two, and name each port once.',
     source: 'lvsctl: docs/inventory.md',
     bad: service('ports: [80, 70-90]'),
+    good: service('ports: [80, 90-99]'),
   },
   {
     code: 'INV-TOO-MANY-PORTS',
@@ -42,6 +46,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Add fwmark: auto, which makes all ports one virtual service.',
     source: 'ipvsadm(8), --fwmark-service',
     bad: service('ports: [1000-2000]'),
+    good: service('ports: [1000-2000]\nfwmark: auto'),
   },
   {
     code: 'INV-DUPLICATE-SERVICE',
@@ -52,6 +57,9 @@ export const LOADING_SERVICES = errors([
     bad: around(
       'services:\n  a: { mode: dr, vip: 192.0.2.100, port: 80, directors: [lvs], real_servers: { web1: {} } }\n  b: { mode: dr, vip: 192.0.2.100, port: 80, directors: [lvs], real_servers: { web2: {} } }',
     ),
+    good: around(
+      'services:\n  a: { mode: dr, vip: 192.0.2.100, port: 80, directors: [lvs], real_servers: { web1: {} } }\n  b: { mode: dr, vip: 192.0.2.100, port: 81, directors: [lvs], real_servers: { web2: {} } }',
+    ),
   },
   {
     code: 'INV-DUPLICATE-REAL-SERVER',
@@ -60,6 +68,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Leave one out, or give it an address of its own.',
     source: 'ipvsadm(8), --add-server; keepalived check/check_data.c',
     bad: service('real_servers: { web1: {}, web2: { address: 192.0.2.11 } }'),
+    good: service(''),
   },
   {
     code: 'INV-NO-REAL-SERVER',
@@ -68,6 +77,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Name at least one.',
     source: 'ipvsadm(8)',
     bad: service('real_servers: {}'),
+    good: service('real_servers: { web1: {} }'),
   },
   {
     code: 'INV-NO-WEIGHT',
@@ -76,6 +86,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Give at least one a weight.',
     source: 'ipvsadm(8), --weight',
     bad: service('real_servers: { web1: { weight: 0 } }'),
+    good: service('real_servers: { web1: { weight: 1 } }'),
   },
   {
     code: 'INV-LOCAL-NODE',
@@ -84,6 +95,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Use another host for one of the two.',
     source: 'Linux Documentation/networking/ipvs-sysctl.rst, backup_only; acassen/keepalived issue 2450',
     bad: service('real_servers: { lvs: {}, web1: {} }'),
+    good: service('real_servers: { web1: {} }'),
   },
   {
     code: 'INV-DIRECTORS-WITHOUT-VRRP',
@@ -92,6 +104,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Name the VIP under vips with vrrp: GROUP.INSTANCE, or name one director.',
     source: 'RFC 5798',
     bad: service('directors: [lvs, web2]\nreal_servers: { web1: {} }'),
+    good: service('directors: [lvs]\nreal_servers: { web1: {} }'),
   },
   {
     code: 'INV-DIRECTOR-NOT-A-NODE',
@@ -103,6 +116,7 @@ export const LOADING_SERVICES = errors([
       'vrrp:',
       '  web2: { interfaces: { eth0: { addresses: [192.0.2.12/24] } } }\nvrrp:',
     ),
+    good: pair(''),
   },
   {
     code: 'INV-SCHEDULER-FLAG',
@@ -111,6 +125,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Leave it out, or use its scheduler.',
     source: 'ipvsadm(8), --sched-flags',
     bad: service('scheduler: mh\nscheduler_flags: [sh-port]'),
+    good: service('scheduler: sh\nscheduler_flags: [sh-port, sh-fallback]'),
   },
   {
     code: 'INV-ONE-PACKET',
@@ -119,6 +134,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Leave one_packet out, or use protocol: udp.',
     source: 'ipvsadm(8), --ops',
     bad: service('one_packet: true'),
+    good: service('protocol: udp\none_packet: true'),
   },
   {
     code: 'INV-NO-PERSISTENCE',
@@ -127,6 +143,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Add persistence_timeout.',
     source: 'ipvsadm(8), --persistent',
     bad: service('persistence_netmask: { ipv4: 24 }'),
+    good: service('persistence_timeout: 300\npersistence_netmask: { ipv4: 24 }'),
   },
   {
     code: 'INV-NOT-IN-MODE',
@@ -135,6 +152,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Leave it out, or use the mode that has it.',
     source: 'ipvsadm(8); nginx ngx_http_upstream_module',
     bad: service('tunnel: { type: ipip }'),
+    good: service('mode: tun\ntunnel: { type: ipip }'),
   },
   {
     code: 'INV-STATIC-NEIGHBOUR-MOVES',
@@ -146,6 +164,7 @@ export const LOADING_SERVICES = errors([
       'vrrp:',
       '  route: { forwarding: true, interfaces: { eth0: { addresses: [192.0.2.1/24] } } }\nvrrp:',
     ),
+    good: pair('', 'arp: sysctl'),
   },
   {
     code: 'INV-TUNNEL',
@@ -154,6 +173,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Correct type, port or checksum.',
     source: 'ipvsadm(8), --tun-type',
     bad: service('mode: tun\ntunnel: { type: gue }'),
+    good: service('mode: tun\ntunnel: { type: gue, port: 6080 }'),
   },
   {
     code: 'INV-THRESHOLDS',
@@ -162,6 +182,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Give it an upper_threshold that is at least as high.',
     source: 'ipvsadm(8), --u-threshold',
     bad: service('real_servers: { web1: { upper_threshold: 5, lower_threshold: 9 } }'),
+    good: service('real_servers: { web1: { upper_threshold: 9, lower_threshold: 5 } }'),
   },
   {
     code: 'INV-HEALTH-CHECK',
@@ -170,6 +191,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Give one of http_get, ssl_get, tcp_check, smtp_check, dns_check, ping_check, udp_check, misc_check, bfd.',
     source: 'keepalived.conf(5)',
     bad: service('health_check: { interval: 5 }'),
+    good: service('health_check: { tcp_check: {}, interval: 5 }'),
   },
   {
     code: 'INV-CHECK-PROTOCOL',
@@ -178,6 +200,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Say which port is asked (port), or use another check.',
     source: 'keepalived.conf(5)',
     bad: service('protocol: udp\nhealth_check: { tcp_check: {} }'),
+    good: service('protocol: udp\nport: 53\nhealth_check: { dns_check: {} }'),
   },
   {
     code: 'INV-NEEDS-HEALTH-CHECK',
@@ -186,6 +209,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Add health_check, or leave it out.',
     source: 'keepalived.conf(5), sorry_server and quorum',
     bad: service('quorum: 1'),
+    good: service('health_check: { tcp_check: {} }\nquorum: 1'),
   },
   {
     code: 'INV-QUORUM',
@@ -194,6 +218,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Lower it, or raise the weights.',
     source: 'keepalived.conf(5), quorum and hysteresis; keepalived check/check_data.c',
     bad: service('health_check: { tcp_check: {} }\nquorum: 3'),
+    good: service('health_check: { tcp_check: {} }\nquorum: 2'),
   },
   {
     code: 'INV-DUPLICATE-VRID',
@@ -203,6 +228,9 @@ export const LOADING_SERVICES = errors([
     source: 'RFC 5798, section 5.2.3',
     bad: pair(
       'instances:\n  outside: { virtual_router_id: 51, interface: eth0 }\n  more: { virtual_router_id: 51, interface: eth0, addresses: [192.0.2.101/24] }',
+    ),
+    good: pair(
+      'instances:\n  outside: { virtual_router_id: 51, interface: eth0 }\n  more: { virtual_router_id: 52, interface: eth0, addresses: [192.0.2.101/24] }',
     ),
   },
   {
@@ -215,6 +243,10 @@ export const LOADING_SERVICES = errors([
       /192\.0\.2\.(\d+)(\/24)?\]/gu,
       (_all, n, prefix) => `"2001:db8::${n}${prefix ? '/64' : ''}"]`,
     ),
+    good: pair('version: 3').replace(
+      /192\.0\.2\.(\d+)(\/24)?\]/gu,
+      (_all, n, prefix) => `"2001:db8::${n}${prefix ? '/64' : ''}"]`,
+    ),
   },
   {
     code: 'INV-AUTH-VERSION',
@@ -223,6 +255,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Leave auth_pass out, or use version 2.',
     source: 'RFC 5798, section 9',
     bad: pair('version: 3\nauth_pass: { env: LVS_VRRP_PASS }'),
+    good: pair('version: 2\nauth_pass: { env: LVS_VRRP_PASS }'),
   },
   {
     code: 'INV-NO-PREEMPT',
@@ -231,6 +264,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Add preempt: true, or leave the delay out.',
     source: 'keepalived.conf(5), preempt_delay',
     bad: pair('preempt_delay: 30'),
+    good: pair('preempt: true\npreempt_delay: 30'),
   },
   {
     code: 'INV-ADDRESS-OWNER',
@@ -239,6 +273,7 @@ export const LOADING_SERVICES = errors([
     remedy: 'Use at most 254, or add preempt: true.',
     source: 'RFC 5798, section 5.2.4',
     bad: pair('nodes: { lvs1: { priority: 255 }, lvs2: { priority: 90 } }'),
+    good: pair('nodes: { lvs1: { priority: 254 }, lvs2: { priority: 90 } }'),
   },
   {
     code: 'INV-SYNC-WITHOUT-PAIR',
@@ -249,6 +284,7 @@ export const LOADING_SERVICES = errors([
     bad: whole(
       'hosts: { a: { interfaces: { eth0: { addresses: [192.0.2.10/24] } } } }\nipvs: { sync: { interface: eth0 } }',
     ),
+    good: whole('hosts: { a: { interfaces: { eth0: { addresses: [192.0.2.10/24] } } } }'),
   },
   {
     code: 'SECRET-UNSET',

@@ -1,7 +1,7 @@
 import type { Entry } from './rule.ts';
 
-/** An error of loading as the files of this folder write it: always an error, with an example where one file shows it. */
-export type LoadingError = Omit<Entry, 'severity' | 'good'>;
+/** An error of loading as the files of this folder write it: always an error, with an example, and the same mended, where one file shows it. */
+export type LoadingError = Omit<Entry, 'severity'>;
 
 /** Errors as entries of the catalogue. */
 export function errors(list: readonly LoadingError[]): Entry[] {

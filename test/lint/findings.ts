@@ -6,7 +6,7 @@ import { rehearse } from '../../src/roles/index.ts';
 import { folder } from '../inventory/files.ts';
 
 /** What examples name beside them. */
-const BESIDE = { 'check.sh': '#!/bin/sh\n' };
+const BESIDE = { 'check.sh': '#!/bin/sh\n', 'tomcat.tar.gz': 'an archive' };
 
 /** What an inventory text is met with: errors of loading and of its templates, or what the rules find. */
 export function findingsIn(text: string): { code: string; severity: string; at: string; what: string }[] {
