@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LvsctlError } from '../errors/index.ts';
 import { execute } from '../host/client.ts';
 import type { PlannedHost, Step } from '../plan/plan.ts';
@@ -75,7 +76,10 @@ async function replaced(run: Run, host: string, patience: number): Promise<Conne
   return connection;
 }
 
-function settle({ course, options }: Run, host: string, settled: Settled): void {
+function settle({ course, options }: Run, host: string, told: Settled): void {
+  // What operations print while they take back holds secrets as well as what they print else.
+  const hidden = options.veil?.hidden ?? ((text: string) => text);
+  const settled = told.state === 'reverted' ? { ...told, log: hidden(told.log) } : told;
   course.open.delete(host);
   course.settled.set(host, settled);
   if (settled.state === 'reverted') course.watch.rest.add(host);
@@ -84,27 +88,39 @@ function settle({ course, options }: Run, host: string, settled: Settled): void 
 
 /** A host whose changes were begun and not confirmed gets its earlier state back. */
 export async function takeBack(name: string, run: Run): Promise<void> {
-  const { id, connections, options, course } = run;
+  const { connections, options, course } = run;
   const at = course.open.get(name);
   if (at === undefined) return;
   options.onEvent?.({ type: 'reverting', host: name });
   const reason = whyNot(name, at, run);
-  const seconds = options.confirmTimeout ?? 0;
   extend(run, name, false);
   const connection = connections.get(name);
+  if (connection === undefined) throw new Error(`no connection to ${name}`);
   try {
-    if (connection === undefined) throw new Error(`no connection to ${name}`);
-    settle(run, name, await revertTransaction(connection, id, reason, seconds));
+    settle(run, name, await backAgain(name, run, connection, reason));
   } catch (error) {
     if (!(error instanceof LvsctlError)) throw error;
+    settle(run, name, { state: 'unknown', problems: error.problems });
+  }
+}
+
+/**
+ * Takes a host's changes back, over new connections where one is lost. It takes them back by itself too: until then it may
+ * not be reached, or let somebody in for whom no program starts (a login shell that is none).
+ */
+async function backAgain(host: string, run: Run, first: Connection, reason: string): Promise<Settled> {
+  const seconds = run.options.confirmTimeout ?? 0;
+  const end = performance.now() + (seconds + PATIENCE) * 1000;
+  for (let connection = first; ; ) {
     try {
-      // It takes them back by itself, and then can be reached again.
-      const another = await replaced(run, name, seconds + PATIENCE);
-      settle(run, name, await revertTransaction(another, id, reason, seconds));
-    } catch (again) {
-      if (!(again instanceof LvsctlError)) throw again;
-      settle(run, name, { state: 'unknown', problems: again.problems });
+      return await revertTransaction(connection, run.id, reason, seconds);
+    } catch (error) {
+      if (!(error instanceof LvsctlError) || performance.now() >= end) throw error;
+      if (connection !== first) await sleep(1000);
     }
+    const another = await replaced(run, host, (end - performance.now()) / 1000);
+    if (connection !== first) await connection.close();
+    connection = another;
   }
 }
 

@@ -28,8 +28,11 @@ async function act(options: Common, run: Run): Promise<void> {
     if (presses === 1) output.progress.note('Stopping at the next safe point (Ctrl-C twice more: at once) …');
     controller.abort();
   };
+  // A terminal that goes tells it more than once.
+  const hangUp = (): void => controller.abort();
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  process.on('SIGHUP', hangUp);
   let code: number;
   try {
     code = await run(output, controller.signal);
@@ -39,6 +42,7 @@ async function act(options: Common, run: Run): Promise<void> {
   if (controller.signal.aborted) code = EXIT.interrupted;
   process.off('SIGINT', stop);
   process.off('SIGTERM', stop);
+  process.off('SIGHUP', hangUp);
   process.exitCode = code;
 }
 

@@ -41,9 +41,29 @@ export async function readHistory(
       runs.set(one.id, run);
     }
   }
-  // Each host's order is sure; across hosts it is that of the operators' clocks.
-  const found = [...runs.values()].sort((a, b) => (headOf(a).when < headOf(b).when ? 1 : -1));
-  return { found, problems: unseen.flatMap(({ problems }) => problems) };
+  const orders = seen.map(({ facts }) => (facts.history ?? []).flatMap((past) => parseRun(past)?.id ?? []));
+  return { found: newestFirst(runs, orders), problems: unseen.flatMap(({ problems }) => problems) };
+}
+
+/**
+ * Each host's order is sure, and so is that of runs which have a host in common; else it is that of the operators' clocks.
+ * Pure.
+ * @param orders the runs of each host, oldest first
+ */
+export function newestFirst(runs: ReadonlyMap<string, Run>, orders: readonly (readonly string[])[]): Run[] {
+  const left = new Map(runs);
+  const found: Run[] = [];
+  while (left.size > 0) {
+    const newest = orders.map((order) => order.findLast((id) => left.has(id)));
+    const isNewest = ({ id, hosts }: Run) => newest.filter((one) => one === id).length === hosts.size;
+    const all = [...left.values()].sort((a, b) => (headOf(a).when < headOf(b).when ? 1 : -1));
+    // Hosts that contradict one another tell of no order.
+    const next = all.find(isNewest) ?? all[0];
+    if (next === undefined) break;
+    left.delete(next.id);
+    found.push(next);
+  }
+  return found;
 }
 
 /** Reads what one run changed, by host. */

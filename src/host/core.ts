@@ -285,8 +285,8 @@ op_before_keep() {
   [ ! -e "$copy" ] || ! holds_sum "$copy" "$2" || return 0
   own_folder || return 1
   holds_sum "$R$1" "$2" || { echo "$1 was changed meanwhile"; return 1; }
-  (umask 077 && cat <"$R$1" >"$copy") || { : >"$copy"; echo "can't keep a copy of $1: is the disk full?"; return 1; }
-  holds_sum "$copy" "$2" || { : >"$copy"; echo "$1 was changed meanwhile"; return 1; }
+  (umask 077 && cat <"$R$1" >"$copy") || { true >"$copy"; echo "can't keep a copy of $1: is the disk full?"; return 1; }
+  holds_sum "$copy" "$2" || { true >"$copy"; echo "$1 was changed meanwhile"; return 1; }
 }
 
 holds_sum() {

@@ -2,7 +2,7 @@ import { sh } from '../resources/sh.ts';
 
 /**
  * What was done on a host: `/var/lib/lvsctl/history/NUMBER-RUN`, the last 20 runs, at most 1 MiB (the newest stays in any
- * case). Lines of an entry: how it ended, the run, what is told of it (JSON), its changes (JSON).
+ * case). What has another name is none of them: a shell ends where it is to count with such a one. Lines of an entry: how it ended, the run, what is told of it (JSON), its changes (JSON).
  *
  * `/var/lib/lvsctl/run` is the run that goes on, without its end. It is there before anything is changed, and becomes an
  * entry together with the confirmation, or when the changes were taken back.
@@ -33,11 +33,11 @@ history_add() {
   umask 077
   mkdir -p "$runs"
   set +f
-  for entry in "$runs"/[1-9]*; do
-    entry=\${entry##*/}
+  for entry in "$runs"/[1-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]-*; do
     case $entry in
+      *'/[1-9]'*) ;;
       *"-$run") known=1 ;;
-      [1-9]*-*) latest=\${entry%%-*} ;;
+      *) entry=\${entry##*/}; latest=\${entry%%-*} ;;
     esac
   done
   set -f
@@ -51,7 +51,7 @@ history_add() {
 
 history_prune() {
   set +f
-  set -- "$runs"/[1-9]*
+  set -- "$runs"/[1-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]-*
   set -f
   sizes=$(stat -c %s "$@")$nl
   total=0
@@ -78,7 +78,7 @@ export const CORE_HISTORY_FACTS = sh`
 # The heads of all runs, oldest first.
 facts_history() {
   set +f
-  for entry in "$R"/var/lib/lvsctl/history/[1-9]*; do
+  for entry in "$R"/var/lib/lvsctl/history/[1-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]-*; do
     [ -r "$entry" ] || continue
     { IFS= read -r result && IFS= read -r run && IFS= read -r head; } <"$entry" || continue
     frame history
@@ -94,7 +94,7 @@ facts_history() {
 # facts_run RUN: one of them whole.
 facts_run() {
   set +f
-  for entry in "$R"/var/lib/lvsctl/history/[1-9]*-"$1"; do
+  for entry in "$R"/var/lib/lvsctl/history/[1-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]-"$1"; do
     [ -r "$entry" ] || continue
     frame run
     cat "$entry"

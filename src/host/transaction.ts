@@ -18,7 +18,8 @@ export const NOT_HELD = 'this run does not hold the host any more: nothing more 
  *
  * Why these forms:
  * - time is /proc/uptime: no clock that is set meanwhile;
- * - the program's own text is read from /proc/PID/cmdline, so that it needn't be sent a second time.
+ * - the program's own text is read from /proc/PID/cmdline, so that it needn't be sent a second time;
+ * - a file is emptied by `true`: a redirection that fails ends the shell where it belongs to a special built-in (`:`).
  */
 export const CORE_TRANSACTION = sh`
 tx=$R/var/lib/lvsctl/tx
@@ -44,7 +45,7 @@ on_disk() {
 # The changes that are not confirmed are taken back at boot, before anything reads what they changed.
 settle_arm() {
   [ -d "$R/run/systemd/system" ] || return 0
-  if [ ! -d "$R\${settle_link%/*}" ]; then : >"$tx/wants" && mkdir "$R\${settle_link%/*}" || return 1; fi
+  if [ ! -d "$R\${settle_link%/*}" ]; then true >"$tx/wants" && mkdir "$R\${settle_link%/*}" || return 1; fi
   printf '%s\n' '[Unit]' 'Description=lvsctl: takes back changes that were not confirmed' 'DefaultDependencies=no' \
     'After=systemd-remount-fs.service local-fs.target' \
     'Before=sysinit.target systemd-sysctl.service systemd-modules-load.service network-pre.target NetworkManager.service' \
@@ -82,7 +83,7 @@ op_tx_open() {
   status=$?
   umask "$mask"
   [ "$status" -eq 0 ] || { rm -rf "$tx.new"; return 1; }
-  printf '%s\n' "$id" >"$tx.new/id" && : >"$tx.new/armed" && tx_until "$seconds" "$tx.new" &&
+  printf '%s\n' "$id" >"$tx.new/id" && true >"$tx.new/armed" && tx_until "$seconds" "$tx.new" &&
     flush && mv -T "$tx.new" "$tx" && on_disk "$R/var/lib/lvsctl" && guard_start "$id" && settle_arm && tx_hold "$id" &&
     return 0
   echo 'nothing can be armed here: no change is made that could not be taken back'
@@ -254,7 +255,18 @@ tx_wait() {
 op_tx_settle() {
   rm -rf "$tx.new" "$tx.old"
   [ -d "$tx" ] || return 0
-  if tx_claim reverting; then tx_back 'another run began before it was confirmed'; else tx_wait; fi
+  line_of "$tx/program"
+  if [ "$line" != "engine=$engine" ]; then
+    # Operations of another version are its own program's, whose time is over now.
+    printf '0\n' >"$tx/deadline"
+    line_of "$tx/guard"
+    tx_lives "$line" || LVSCTL_ROOT=$R sh "$tx/program" guard
+    waited=0
+    while [ -e "$tx" ] && [ "$waited" -lt 300 ]; do
+      waited=$((waited + 1))
+      sleep 1
+    done
+  elif tx_claim reverting; then tx_back 'another run began before it was confirmed'; else tx_wait; fi
   [ ! -e "$tx" ]
 }
 

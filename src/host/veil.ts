@@ -56,6 +56,8 @@ export function makeVeil(secrets: Secrets, key: () => Uint8Array): Veil {
   const keyed = new Map<string, string>();
   /** Hash of a text on this side → the host's. */
   const wanted = new Map<string, string>();
+  /** The host's hash → what stands for it on this side: a copy's name may be in what an operation prints. */
+  const told = new Map<string, string>();
   /** Host → its files with secrets, by path. */
   const known = new Map<string, Map<string, SecretFile>>();
   /** Host → salted hashes that its manifest holds. */
@@ -63,6 +65,7 @@ export function makeVeil(secrets: Secrets, key: () => Uint8Array): Veil {
   const hide = (hash: string): string => {
     const shown = createHmac('sha256', key()).update(hash).digest('hex');
     keyed.set(shown, hash);
+    told.set(hash, shown);
     return shown;
   };
   const salted = (host: string, hash: string): string | undefined =>
@@ -70,7 +73,7 @@ export function makeVeil(secrets: Secrets, key: () => Uint8Array): Veil {
   const hidden = (text: string): string => {
     let clean = text;
     for (const [name, value] of secrets) if (value.length > 3) clean = clean.replaceAll(value, `<secret ${name}>`);
-    return clean;
+    return clean.replace(HASH, (hash) => told.get(hash) ?? hash);
   };
   return {
     hidden,
@@ -80,7 +83,10 @@ export function makeVeil(secrets: Secrets, key: () => Uint8Array): Veil {
       known.set(host, files);
       const shownOf = (hash: string): string => {
         const one = salted(host, hash);
-        if (one !== undefined) keyed.set(one, hash);
+        if (one !== undefined) {
+          keyed.set(one, hash);
+          told.set(hash, one);
+        }
         return one ?? hide(hash);
       };
       return {
@@ -94,6 +100,7 @@ export function makeVeil(secrets: Secrets, key: () => Uint8Array): Veil {
             if (!holdsSecret(resource.content)) continue;
             const real = withSecrets(resource.content, secrets);
             wanted.set(sha256(resource.content), digest(real));
+            told.set(digest(real), sha256(resource.content));
             const lines = [...new Set([...secretLines(resource.content), ...(earlier?.lines ?? [])])];
             files.set(resource.path, { lines, text: resource.content, real });
           }

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { failure } from '../errors/index.ts';
 import { sha256 } from '../resources/file.ts';
 import { PLAN_VERSION, type Plan } from './plan.ts';
@@ -11,7 +11,14 @@ import { PLAN_VERSION, type Plan } from './plan.ts';
 export function writePlan(file: string, plan: Plan): void {
   const body = JSON.stringify(plan);
   try {
-    writeFileSync(file, `{"sha256":"${sha256(body)}","plan":${body}}\n`, { mode: 0o600 });
+    const opened = openSync(file, 'w', 0o600);
+    try {
+      // One that was there may be for everybody to read.
+      if (fstatSync(opened).isFile()) fchmodSync(opened, 0o600);
+      writeFileSync(opened, `{"sha256":"${sha256(body)}","plan":${body}}\n`);
+    } finally {
+      closeSync(opened);
+    }
   } catch (cause) {
     throw failure(
       {

@@ -78,7 +78,7 @@ op_connection_return() {
     [ ! -e "$R/run/lvsctl/pending/$device" ]; then
     return 0
   fi
-  mkdir -p "$R/run/lvsctl/pending" && : >"$R/run/lvsctl/pending/$device" || return 1
+  mkdir -p "$R/run/lvsctl/pending" && true >"$R/run/lvsctl/pending/$device" || return 1
   if [ "$4" = tx ]; then op_tx_file "$file"
   elif [ "$4" = - ]; then
     rm -f "$R$file" && unfold "$file"

@@ -79,7 +79,7 @@ observe_connection() {
 # The mark says that the device doesn't have its file's content yet; a reboot, which loads all files, ends it too.
 op_connection_put() {
   note_link "$1" || return 1
-  mkdir -p "$R/run/lvsctl/pending" && : >"$R/run/lvsctl/pending/$1" || return 1
+  mkdir -p "$R/run/lvsctl/pending" && true >"$R/run/lvsctl/pending/$1" || return 1
   put "$2" root root 0600
 }
 
@@ -197,7 +197,7 @@ op_connection_activate() {
   file=$3
   other=$4
   shift 4
-  mkdir -p "$R/run/lvsctl/pending" && : >"$R/run/lvsctl/pending/$device" || return 1
+  mkdir -p "$R/run/lvsctl/pending" && true >"$R/run/lvsctl/pending/$device" || return 1
   if [ "$other" != - ]; then
     rm -f "$R$other"
     nmcli connection load "$R$other" "$file" 2>&1

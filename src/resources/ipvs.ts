@@ -102,7 +102,7 @@ ipvs_connects() {
 
 # ipvs_answering PLACE...: notes at which of them (address and port) somebody answers now.
 op_ipvs_answering() {
-  mkdir -p "$R/run/lvsctl" && : >"$R/run/lvsctl/answering" || return 1
+  mkdir -p "$R/run/lvsctl" && true >"$R/run/lvsctl/answering" || return 1
   command -v bash >/dev/null || return 0
   for entry; do
     # shellcheck disable=SC2086

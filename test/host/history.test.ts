@@ -124,6 +124,16 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     expect([...new Set(modes.trim().split('\n'))].sort()).toEqual(['600', '700']);
   });
 
+  test('what somebody else put among the entries is none, whatever its name', async () => {
+    const strange = ['1bak-a1', '1x', '2026-01-01', '99999999999999999999-a0', '10000001.bak'];
+    for (const name of strange) put(`/var/lib/lvsctl/history/${name}`, '');
+    await run(note('a1'), open('a1'));
+    expect(await confirmTransaction(here(), 'a1')).toEqual({ state: 'confirmed' });
+    expect(existsSync(join(root, 'var/lib/lvsctl/tx'))).toBe(false);
+    expect(kept()).toEqual([...strange, '10000001-a1'].sort());
+    expect(await told()).toEqual([['a1', 'confirmed']]);
+  });
+
   test('a power cut between the token and the entry loses neither, and tells it once', async () => {
     await run(note('a1'), open('a1'));
     const tx = join(root, 'var/lib/lvsctl/tx');

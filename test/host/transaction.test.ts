@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -169,6 +169,33 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     await run([second as Op]);
     expect(await confirmTransaction(here(), 'run2')).toEqual({ state: 'confirmed' });
   });
+
+  test.each(['its guard lives', 'its guard is gone'])(
+    'what a run of another version left open is taken back by the program of that version: %s',
+    async (how) => {
+      const { before, ops } = await changing();
+      // That version calls an operation otherwise.
+      await run(ops);
+      const guard = Number(readFileSync(join(tx(), 'guard'), 'utf8'));
+      process.kill(guard, 'SIGKILL');
+      execFileSync('sh', [
+        '-c',
+        `sed -i "s/^engine=.*/engine=0-older/; s/tx_file) op_tx_file/older_file) op_tx_file/" "$0/program" && sed -i "s/^op tx_file /op older_file /" "$0/revert"`,
+        tx(),
+      ]);
+      if (how === 'its guard lives') {
+        rmSync(join(tx(), 'guard'));
+        spawn(SHELLS[shell]?.[0] ?? '', [...(SHELLS[shell] ?? []).slice(1), join(tx(), 'program'), 'guard'], {
+          env: { ...process.env, LVSCTL_ROOT: root },
+          stdio: 'ignore',
+        });
+        await until(() => existsSync(join(tx(), 'guard')), 'a guard');
+      }
+      await run([{ name: 'tx_settle', args: [] }]);
+      expect(listing()).toBe(before);
+      expect(existsSync(tx())).toBe(false);
+    },
+  );
 
   test('after a power cut, what stands on disk is taken back at boot', async () => {
     const { before, ops } = await changing();

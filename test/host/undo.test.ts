@@ -198,6 +198,16 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     expect(readFileSync(join(root, 'etc/x'), 'utf8')).toBe('one');
   });
 
+  test('a copy that can’t be written is said, and nothing else ends', async () => {
+    put('/etc/one', 'old\n');
+    const sha = sha256('old\n');
+    mkdirSync(join(root, 'var/lib/lvsctl/before', sha), { recursive: true });
+    const results = await execute(here(), [{ name: 'before_keep', args: ['/etc/one', sha] }]);
+    expect(results).toMatchObject([
+      { status: 'failed', output: expect.stringContaining("can't keep a copy of /etc/one") },
+    ]);
+  });
+
   test('copies that nothing needs any more go', async () => {
     put('/var/lib/lvsctl/before/aa', '');
     put('/var/lib/lvsctl/before/bb', '');

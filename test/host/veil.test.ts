@@ -215,6 +215,20 @@ describe('a secret', () => {
     );
   });
 
+  test('shows by no digest in what an operation prints: that of a file of short passwords can be guessed from', async () => {
+    put(PATH, OLD);
+    const veil = veilOf('s3cret-1');
+    const made = await plan(veil);
+    const digests = [sha(OLD), sha(filled('s3cret-1'))];
+    const [before] =
+      JSON.stringify(made.steps.flatMap((step) => step.changes)).match(/(?<="before":{[^}]*)[0-9a-f]{64}/) ?? [];
+    const op = { name: 'file_restore', args: [PATH, me, group, '0600', before ?? ''] };
+    const [gone] = await execute(connection(), [op], { veil });
+    expect(gone?.output).toMatch(new RegExp(`the copy of ${PATH} that lvsctl kept is gone: .*/before/${before}$`));
+    for (const one of digests) expect(veil.hidden(digests.join())).not.toContain(one);
+    expect(veil.hidden(sha('else'))).toBe(sha('else'));
+  });
+
   test('is never replaced by its place on a host', async () => {
     const ops = [{ name: 'file_put', args: [PATH, me, group, '0600'], input: TEXT }];
     await expect(execute(connection(), ops)).rejects.toThrow('there is no veil');

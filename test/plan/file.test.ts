@@ -38,6 +38,14 @@ function codeOf(run: () => unknown): string | undefined {
 }
 
 describe('a saved plan', () => {
+  it('is its owner’s alone, also in the place of a file that everybody may read', () => {
+    const file = join(folder, 'plan');
+    writeFileSync(file, 'earlier', { mode: 0o644 });
+    writePlan(file, plan);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readPlan(file, '1')).toEqual(plan);
+  });
+
   it('comes back as it was, readable by its owner alone', () => {
     const file = join(folder, 'p');
     writePlan(file, plan);
