@@ -221,13 +221,17 @@ unit_touched() {
   case $1 in /etc/systemd/system/*) reread=1 ;; esac
 }
 
-# Removes the folder that something stood in, and those above it, where lvsctl made them and they are empty.
+# Removes the folder that something stood in, and those above it, where lvsctl made them and they are empty. Those that
+# were never made, because somebody was stopped before, are passed by.
 unfold() {
   unit_touched "$1"
   dir=\${1%/*}
   [ -e "$R/var/lib/lvsctl/folders" ] || return 0
-  while [ -n "$dir" ] && grep -qxF "$dir" "$R/var/lib/lvsctl/folders"; do
-    if [ -d "$R$dir" ]; then rmdir "$R$dir" 2>/dev/null || return 0; fi
+  while [ -n "$dir" ]; do
+    if [ -d "$R$dir" ]; then
+      grep -qxF "$dir" "$R/var/lib/lvsctl/folders" || return 0
+      rmdir "$R$dir" 2>/dev/null || return 0
+    fi
     dir=\${dir%/*}
   done
   return 0

@@ -116,6 +116,16 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     expect(await confirmTransaction(here(), 'run1')).toEqual(settled);
   });
 
+  test('killed between two folders of a path: the one that was made goes', async () => {
+    const { before, ops } = await changing();
+    await run(ops.slice(0, 1));
+    put('/var/lib/lvsctl/folders', '/etc/deep\n');
+    mkdirSync(join(root, 'etc/deep'));
+    expect(await revertTransaction(here(), 'run1', 'killed')).toMatchObject({ state: 'reverted' });
+    expect(existsSync(join(root, 'etc/deep'))).toBe(false);
+    expect(listing()).toBe(before);
+  });
+
   test('nobody confirms: the host takes it back when its own time has passed', async () => {
     const { before, ops } = await changing();
     await run(ops);
