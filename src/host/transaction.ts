@@ -53,10 +53,12 @@ settle_arm() {
     ln -sf "$settle_unit" "$R$settle_link" && on_disk "$R$settle_unit" "$R/etc/systemd/system" "$R\${settle_link%/*}"
 }
 
-# guard_start ID: it outlives this session and what holds it. Nothing is changed before it is there.
+# guard_start ID: it outlives this session and what holds it, and comes again where somebody kills it or the host had no
+# memory for it. Nothing is changed before it is there.
 guard_start() {
   if [ -d "$R/run/systemd/system" ]; then
-    systemd-run --quiet --collect --unit="lvsctl-revert-$1" sh "$tx/program" guard 2>&1 || return 1
+    systemd-run --quiet --collect --unit="lvsctl-revert-$1" --property=Restart=on-failure --property=RestartSec=5 \
+      sh "$tx/program" guard 2>&1 || return 1
   else
     LVSCTL_ROOT=$R setsid sh "$tx/program" guard </dev/null >/dev/null 2>&1 3>&- &
   fi

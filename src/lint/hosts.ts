@@ -183,8 +183,27 @@ export const HOSTS: readonly Rule[] = [
       }
     },
   },
+  {
+    code: 'LVS-HOST-009',
+    severity: 'warning',
+    title: 'a configuration of sshd that nothing tries',
+    why: 'lvsctl confirms a change over a new connection to the sshd that runs. That one reads its configuration when it starts or is told to, and no apply does that: a mistake in the file shows at the next boot, when nobody gets in any more.',
+    remedy: 'After the apply: sshd -t, then reload sshd and log in anew while the old session is still open.',
+    source: 'sshd(8), -t and SIGHUP; sshd_config(5)',
+    bad: host('files: { /etc/ssh/sshd_config.d/lab.conf: { content: "AuthorizedKeysFile none\\n" } }'),
+    good: host('files: { /etc/ssh/ssh_config.d/lab.conf: { content: "Host *\\n" } }'),
+    *check(question) {
+      yield* filesWhere(
+        question,
+        (path) => SSHD_READS.test(path),
+        (path, name) => `${path} of ${name} takes effect when sshd starts anew, and is not tried before`,
+      );
+    },
+  },
 ];
 
+/** What sshd reads when it starts (Debian and RHEL: also the options of its unit). */
+const SSHD_READS = /^\/etc\/(ssh\/sshd_config$|ssh\/sshd_config\.d\/|default\/ssh$|sysconfig\/sshd$)/u;
 /** What lets operators in. */
 const SSH = /^sshd?\.(service|socket)$/u;
 /** What takes back a change that strands the host (host/transaction.ts). */

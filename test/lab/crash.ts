@@ -37,7 +37,13 @@ web_servers:
 `;
 }
 
-const FAULTS = ['kill lvsctl', 'cut the link', 'cut the power', 'cut the power as it takes back'] as const;
+const FAULTS = [
+  'kill lvsctl',
+  'cut the link',
+  'cut the power',
+  'cut the power as it takes back',
+  'kill lvsctl and the guard',
+] as const;
 type Fault = (typeof FAULTS)[number];
 
 const HOSTS = ['lvs', 'web1'];
@@ -90,6 +96,10 @@ async function strike(fault: Fault, host: string, pid: number): Promise<void> {
   switch (fault) {
     case 'kill lvsctl':
       process.kill(pid, 'SIGKILL');
+      return;
+    case 'kill lvsctl and the guard':
+      process.kill(pid, 'SIGKILL');
+      await cluster.attempt(host, 'kill -KILL "$(cat /var/lib/lvsctl/tx/guard)"');
       return;
     case 'cut the link':
       await cluster.lab.run(host, ['sh', '-c', CUT]);
@@ -260,7 +270,7 @@ export function crashSample(): void {
     const ids = [...new Set((await cluster.pending()).map((line) => line.replace(/:.*/u, '')))];
     expect(ids.toSorted()).toEqual(HOSTS);
     const wrong = [
-      ...(await cell('web1/reach: done', 'kill lvsctl')),
+      ...(await cell('web1/reach: done', 'kill lvsctl and the guard')),
       ...(await cell('lvs/rules: running 7 of', 'cut the link')),
       ...(await cell('web1/rules: running 4 of', 'cut the power')),
       ...(await cell('lvs/rules: done', 'cut the power as it takes back')),

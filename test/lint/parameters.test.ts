@@ -72,6 +72,9 @@ describe('the way to a host', () => {
     ['what takes back now', 'units: { lvsctl-revert-abc.service: { running: false } }', ['LVS-HOST-007']],
     ['of one family', 'by_platform: { rhel: { units: { sshd.service: { running: false } } } }', ['LVS-HOST-007']],
     ['switched on', 'units: { sshd.service: {}, systemd-networkd.service: {}, NetworkManager.service: {} }', []],
+    ['how sshd lets in', 'files: { /etc/ssh/sshd_config: { content: "" } }', ['LVS-HOST-009']],
+    ['how sshd is started', 'files: { /etc/sysconfig/sshd: { content: "" } }', ['LVS-HOST-009']],
+    ['how others log in', 'files: { /etc/ssh/ssh_config.d/x.conf: { content: "" } }', []],
     ['another network', 'units: { networking.service: { enabled: false } }', ['LVS-HOST-008']],
   ])('%s', (_name, said, expected) => expect(codes(host(said, 'lvs'))).toEqual(expected));
 });
