@@ -1,3 +1,4 @@
+import { failure } from '../errors/index.ts';
 import { layoutOf } from '../graph/layout.ts';
 import { mermaidText } from '../graph/mermaid.ts';
 import { diagramOf } from '../graph/model.ts';
@@ -26,7 +27,7 @@ export function graphCommand(options: GraphOptions, output: Output): number {
   const net = netOf(cluster);
   const diagram = diagramOf(cluster, net, waysAsked(cluster, net, options));
   const { out } = options;
-  const format = options.format ?? (out?.endsWith('.svg') === true ? 'svg' : 'mermaid');
+  const format = options.format ?? formOf(out);
   const drawing = format === 'svg' ? svgText(layoutOf(diagram)) : `${mermaidText(diagram)}\n`;
   if (out === undefined) output.print(drawing.trimEnd());
   else {
@@ -35,6 +36,19 @@ export function graphCommand(options: GraphOptions, output: Output): number {
   }
   output.emit('graph', { format, drawing, ...(out === undefined ? {} : { file: out }) });
   return EXIT.done;
+}
+
+/** The form that a file's name says; Mermaid where there is none. @throws CLI-USAGE for a name that says another one */
+function formOf(out: string | undefined): 'mermaid' | 'svg' {
+  const [, ending] = /\.(\w+)$/.exec(out ?? '') ?? [];
+  if (ending === 'svg') return 'svg';
+  if (ending === undefined || ['mmd', 'mermaid', 'md', 'txt'].includes(ending)) return 'mermaid';
+  throw failure({
+    code: 'CLI-USAGE',
+    place: { kind: 'none' },
+    what: `${out}: what is drawn is Mermaid (.mmd) or SVG (.svg), not .${ending}`,
+    next: 'Give another name, or say the form: --format svg.',
+  });
 }
 
 /** The ways that are asked for; where nothing is said those to the first service, if they can be known. */

@@ -25,7 +25,7 @@ export async function historyCommand(
     const { found, problems } = await readHistory(target, limited, output, signal);
     const runs = found.map((run) => ({ ...headOf(run), hosts: hostsOf(run.hosts) }));
     output.emit('history', { runs: runs.map(({ end: _end, changes: _changes, ...run }) => run) });
-    output.print(historyText(runs, output.paint));
+    if (runs.length > 0 || problems.length === 0) output.print(historyText(runs, output.paint));
     output.problems(problems);
     return problems.length > 0 ? EXIT.error : EXIT.done;
   } finally {

@@ -19,7 +19,8 @@ export async function importCommand(
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  const target = resolvePath(options.out ?? 'lvs.yaml');
+  // What is only printed has no file: the name says so, in the folder that paths in it start from.
+  const target = resolvePath(options.out ?? '(the text above)');
   const { text, gaps, mistakes } = importHosts(await readHosts(options, files, output, signal), files, {
     name: options.name,
     target,

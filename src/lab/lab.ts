@@ -49,7 +49,7 @@ export async function attach(folder: string, file: LabFile, cache: string): Prom
       code: 'LAB-UNKNOWN-HOST',
       place: { kind: 'file', file: layout.file },
       what: `the lab of ${layout.name} has no host ${name}`,
-      next: `Its hosts are ${layout.hosts.map((host) => host.name).join(', ')}`,
+      next: `Its hosts are ${layout.hosts.map((host) => host.name).join(', ')}.`,
     });
   };
   const lab: Lab = {

@@ -13,6 +13,7 @@ const WIDTH = 80;
 export function historyText(runs: readonly RunRow[], paint: Paint): string {
   if (runs.length === 0) return 'No host tells of a run.';
   const head = ['run', 'when (UTC)', 'what', 'commit', 'changes', 'result', 'who'];
+  const undone = takenBack(runs);
   const rows = runs.map((run) => {
     const total = run.hosts.reduce((sum, { changes }) => sum + changes, 0);
     return [
@@ -21,7 +22,7 @@ export function historyText(runs: readonly RunRow[], paint: Paint): string {
       run.purpose,
       commitText(run),
       `${total} on ${run.hosts.length}`,
-      resultOf(run.hosts.map(({ end }) => end.state)),
+      undone.has(run.id) ? 'taken back' : resultOf(run.hosts.map(({ end }) => end.state)),
       printable(run.who),
     ];
   });
@@ -35,6 +36,16 @@ export function historyText(runs: readonly RunRow[], paint: Paint): string {
       .join('  ')
       .trimEnd();
   return [paint.faint(line(head)), ...rows.map(line)].join('\n');
+}
+
+/** What rollbacks took back that stand themselves; the newest run comes first. */
+function takenBack(runs: readonly RunRow[]): Set<string> {
+  const undone = new Set<string>();
+  for (const { id, of, hosts } of runs) {
+    const stands = hosts.every(({ end }) => end.state === 'confirmed' || end.state === 'done');
+    if (of !== undefined && stands && !undone.has(id)) undone.add(of);
+  }
+  return undone;
 }
 
 function shortened(text: string, width: number): string {

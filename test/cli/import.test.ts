@@ -40,6 +40,18 @@ describe('lvsctl import', () => {
     expect(existsSync(out)).toBe(false);
   });
 
+  test('what is wrong in an inventory that is only printed is told of it, and of no file of the folder', async () => {
+    const conf = join(folder, 'port.conf');
+    writeFileSync(
+      conf,
+      'virtual_server 192.0.2.100 80 {\nprotocol TCP\nlvs_method DR\nlvs_sched rr\nreal_server 192.0.2.11 8080 {\nTCP_CHECK { }\n}\n}\n',
+    );
+    const run = await lvsctl(['import', conf]);
+    expect(run.code).toBe(3);
+    expect(run.err).toMatch(/\(the text above\):\d+:\d+: error: INV-PORT-REWRITE/u);
+    expect(run.err).not.toContain('lvs.yaml');
+  });
+
   test('files in a folder that are no text are left out and told; named ones are refused, all at once', async () => {
     const from = join(folder, 'etc');
     mkdirSync(join(from, 'deep'), { recursive: true });

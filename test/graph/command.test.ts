@@ -84,6 +84,7 @@ describe('lvsctl graph', () => {
     expect(run('dr-wrr', { out: mermaid }).events).toEqual([
       { event: 'graph', format: 'mermaid', drawing: readFileSync(mermaid, 'utf8'), file: mermaid },
     ]);
+    expect(codeOf('dr-wrr', { out: join(folder, 'a.png') })).toBe('CLI-USAGE');
     const odd = join(folder, 'b.svg');
     run('dr-wrr', { out: odd, format: 'mermaid' });
     expect(readFileSync(odd, 'utf8')).toMatch(/^flowchart TB$/mu);

@@ -24,6 +24,25 @@ function found(text: string) {
 
 const rules = CONF_RULES.map((rule) => [rule.code, rule] as const);
 
+test('a check that is misspelt is told at its line, with the one that was meant', () => {
+  const text = `virtual_server 192.0.2.100 80 {
+    lvs_method DR
+    lvs_sched rr
+    protocol TCP
+    real_server 192.0.2.11 80 {
+        TCP_CHEK { connect_timeout 3 }
+    }
+}
+`;
+  expect(found(text)).toMatchObject([
+    {
+      code: 'LVS-CONF-019',
+      place: { line: 6 },
+      what: 'real_server 192.0.2.11 80 has no check: keepalived knows no TCP_CHEK; did you mean TCP_CHECK?',
+    },
+  ]);
+});
+
 describe('each rule about keepalived.conf', () => {
   test.each(rules)('%s: its example has it, once, with its line, and nothing else', (code, rule) => {
     const all = found(rule.bad);

@@ -232,4 +232,22 @@ describe('a run in a host’s history', () => {
     ]);
     expect(historyText([], makePaint(false))).toBe('No host tells of a run.');
   });
+
+  it('says what was taken back, and no more once that was taken back itself', () => {
+    const row = (id: string, of?: string, state: 'confirmed' | 'open' = 'confirmed') => ({
+      ...HEAD,
+      id,
+      ...(of === undefined ? {} : { of, purpose: 'rollback' as const }),
+      end: { state } as const,
+      hosts: [{ host: 'a', end: { state } as const, changes: 1 }],
+    });
+    const results = (...rows: ReturnType<typeof row>[]) =>
+      historyText(rows, makePaint(false))
+        .split('\n')
+        .slice(1)
+        .map((line) => /taken back|confirmed|open/u.exec(line)?.[0]);
+    expect(results(row('b', 'a'), row('a'))).toEqual(['confirmed', 'taken back']);
+    expect(results(row('c', 'b'), row('b', 'a'), row('a'))).toEqual(['confirmed', 'taken back', 'confirmed']);
+    expect(results(row('b', 'a', 'open'), row('a'))).toEqual(['open', 'confirmed']);
+  });
 });

@@ -1,5 +1,6 @@
 import { heading, type KeepalivedConf, type Statement } from '../../conf/keepalived.ts';
 import { parseAddress } from '../../inventory/addresses.ts';
+import { suggest } from '../../inventory/suggest.ts';
 import { SCHEDULER_FLAGS, SCHEDULERS } from '../../inventory/words.ts';
 import { real, service } from './examples.ts';
 import { type ConfFound, type ConfRule, last, top, value, within } from './rule.ts';
@@ -27,6 +28,12 @@ function methodOf(one: Statement | undefined): string | undefined {
 function schedulerOf(one: Statement): string | undefined {
   return value(last(one, 'lvs_sched', 'lb_algo'));
 }
+
+/** The checks of a real server (keepalived.conf(5)). */
+const CHECKS = [
+  ...['HTTP_GET', 'SSL_GET', 'TCP_CHECK', 'SMTP_CHECK', 'DNS_CHECK', 'MISC_CHECK', 'BFD_CHECK', 'UDP_CHECK'],
+  ...['PING_CHECK', 'FILE_CHECK'],
+];
 
 const weightOf = (one: Statement): number => Number(value(last(one, 'weight')) ?? 1);
 
@@ -367,8 +374,15 @@ export const CONF_SERVICES: readonly ConfRule[] = [
     *check(confs) {
       for (const one of virtualServers(confs)) {
         for (const server of within(one, 'real_server')) {
-          if ((server.body ?? []).some(({ words }) => /^([A-Z]+_(CHECK|GET))$/.test(words[0]?.text ?? ''))) continue;
-          yield { place: server.place, what: `${heading(server)} has no check` };
+          if (within(server, ...CHECKS).length > 0) continue;
+          // Words in capitals are checks there, and nothing else.
+          const odd = (server.body ?? []).find(({ words }) => /^[A-Z][A-Z_]+$/.test(words[0]?.text ?? ''));
+          const word = odd?.words[0]?.text;
+          const meant = word === undefined ? undefined : suggest(word, CHECKS);
+          yield {
+            place: (odd ?? server).place,
+            what: `${heading(server)} has no check${word === undefined ? '' : `: keepalived knows no ${word}`}${meant === undefined ? '' : `; did you mean ${meant}?`}`,
+          };
         }
       }
     },
