@@ -27,7 +27,8 @@ runs() {
   fi
 }
 case $1 in
-  enable) mkdir -p "$units" && ln -sf x "$units/$2" ;;
+  # In one step: ln -f makes another name first, which a power cut would leave.
+  enable) mkdir -p "$units" && { [ -L "$units/$2" ] || ln -s x "$units/$2"; } ;;
   disable) rm -f "$units/$2" ;;
   start) [ -e "$active/$2" ] || runs "$2" ;;
   stop) rm -f "$active/$2" ;;
