@@ -9,6 +9,9 @@ import { ENGINE_VERSION, type HostMode, PROGRAMS } from './program.ts';
 /** Most that one session may answer, in bytes. */
 const TOTAL_LIMIT = 64 * 1024 * 1024;
 
+/** Seconds in which a program says its first word: a login that hangs is no step that takes long. */
+const GREETING_SECONDS = 60;
+
 /** A running host program, as a sequence of frames. */
 export interface Talk {
   nonce: string;
@@ -38,6 +41,8 @@ export interface TalkOptions {
   phase: string;
   /** Seconds. */
   timeout?: number | undefined;
+  /** Seconds in which it says its first word; 60 unless told. */
+  greeting?: number;
   /** Sent with the opening lines, in one packet. */
   first?: string;
   /** Bytes of one frame that are kept; all unless told. */
@@ -48,7 +53,7 @@ export interface TalkOptions {
 
 /** Starts the host program in one of its modes and sends the opening lines. */
 export async function talk(connection: Connection, mode: HostMode, options: TalkOptions): Promise<Talk> {
-  const { phase, timeout, signal } = options;
+  const { phase, timeout, signal, greeting = GREETING_SECONDS } = options;
   const place = { kind: 'host', host: connection.host, phase } as const;
   if (signal?.aborted) throw interrupted(place);
   const session = await connection.open(['sh', '-c', PROGRAMS[mode], 'lvsctl', mode], {
@@ -56,6 +61,7 @@ export async function talk(connection: Connection, mode: HostMode, options: Talk
     ...(timeout === undefined ? {} : { timeout }),
   });
   session.exit.catch(() => undefined);
+  const opened = performance.now();
   const nonce = randomBytes(16).toString('hex');
   const parser = frameParser(nonce, options.keep);
   const chunks = session.stdout[Symbol.asyncIterator]();
@@ -92,20 +98,23 @@ export async function talk(connection: Connection, mode: HostMode, options: Talk
     return false;
   };
 
-  const nextIn = async (limit: number): Promise<Frame | undefined> => {
+  /** What comes before the time is over; else the program is ended, and the error says so. */
+  const before = async <T>(what: Promise<T>, seconds: number, error: () => LvsctlError): Promise<T> => {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        reject(silent(place, limit));
+        reject(error());
         session.kill();
-      }, limit * 1000);
+      }, seconds * 1000);
     });
     try {
-      return await Promise.race([next(), late]);
+      return await Promise.race([what, late]);
     } finally {
       clearTimeout(timer);
     }
   };
+
+  const nextIn = (limit: number): Promise<Frame | undefined> => before(next(), limit, () => silent(place, limit));
 
   const next = async (): Promise<Frame | undefined> => {
     for (;;) {
@@ -119,7 +128,9 @@ export async function talk(connection: Connection, mode: HostMode, options: Talk
         return undefined;
       }
       if (finished) throw await lost(session, place, greeted ? undefined : parser.greeting());
-      const chunk = await Promise.race([chunks.next(), stopped]);
+      const coming = Promise.race([chunks.next(), stopped]);
+      const left = greeting - (performance.now() - opened) / 1000;
+      const chunk = await (greeted ? coming : before(coming, left, () => hanging(place, greeting)));
       if (chunk.done) {
         finished = true;
         continue;
@@ -199,6 +210,15 @@ function silent(place: HostPlace, seconds: number): LvsctlError {
     place,
     what: `the host program said nothing for ${seconds} s`,
     next: 'See what keeps the host busy (its load, its disks), then run the same command again.',
+  });
+}
+
+function hanging(place: HostPlace, seconds: number): LvsctlError {
+  return failure({
+    code: 'HOST-SILENT',
+    place,
+    what: `the host program did not start in ${seconds} s, though the host let this user in`,
+    next: 'Look what this user’s shell runs at a login (profile, rc files, ForceCommand), and what keeps the host busy; then run the same command again.',
   });
 }
 
