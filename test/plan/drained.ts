@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { loadCluster } from '../../src/inventory/index.ts';
 import type { Cluster } from '../../src/inventory/model.ts';
 import { buildPlan, type SeenHost } from '../../src/plan/build.ts';
@@ -183,3 +184,22 @@ export function opsOf(step: Step): string[] {
 export const ROW = '-t 10.0.0.100:80';
 export const CONF = 'file_put /etc/keepalived/keepalived.conf root root 0600';
 export const RELOAD = 'service_reload keepalived.service keepalived';
+/** The live table's own way back, where keepalived has the table. */
+export const LIVE = `keepalived_repair -e ${ROW} -r 10.0.0.21:80 -g -w 1`;
+
+/** What both directors of a pair do around a change of web1, in their configurations too: id `web1/web/remove`. */
+export function expectPairDrained(plan: Plan): void {
+  for (const name of ['lvs1', 'lvs2']) {
+    expect(opsOf(stepOf(plan, `${name}/drain/web1/web/remove`)).slice(0, 3)).toEqual([
+      `ipvs -e ${ROW} -r 10.0.0.21:80 -g -w 0`,
+      `${CONF} weights 0 1`,
+      RELOAD,
+    ]);
+    expect(opsOf(stepOf(plan, `${name}/undrain/web1/web/remove`))).toEqual([
+      'ipvs_answers 30',
+      `${CONF} weights 1 1`,
+      RELOAD,
+      LIVE,
+    ]);
+  }
+}

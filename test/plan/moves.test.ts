@@ -208,6 +208,25 @@ function crossing(before: Described, after: Described): (address: string) => boo
 
 const choices = fc.infiniteStream(fc.nat({ max: 1000 }));
 
+type Staying = Parameters<typeof wrong>[1];
+
+/** Runs a plan and looks after each step whether everything has what it needs, and before it whether it cuts anybody. */
+function watched(
+  world: ReturnType<typeof untouched>,
+  plan: ReturnType<typeof planned>,
+  choose: (ready: number) => number,
+  staying: Staying,
+  what: string,
+): void {
+  runPlan(
+    world,
+    plan,
+    choose,
+    (step) => expect([...wrong(world, staying), ...starved(world)], `${what}, ${step}`).toEqual([]),
+    (step) => what !== 'destroy' && expect(cutting(world, step), `${what}, ${step.id}`).toEqual([]),
+  );
+}
+
 describe('a cluster that becomes another', () => {
   it('has all that its parts need at every moment', { timeout: 600_000 }, () => {
     fc.assert(
@@ -217,14 +236,8 @@ describe('a cluster that becomes another', () => {
         if (a === undefined || b === undefined) return;
         const world = untouched(a);
         const choose = (ready: number) => (stream.next().value ?? 0) % ready;
-        const walk = (plan: ReturnType<typeof planned>, staying: Parameters<typeof wrong>[1], what: string) =>
-          runPlan(
-            world,
-            plan,
-            choose,
-            (step) => expect([...wrong(world, staying), ...starved(world)], `${what}, ${step}`).toEqual([]),
-            (step) => what !== 'destroy' && expect(cutting(world, step), `${what}, ${step.id}`).toEqual([]),
-          );
+        const walk = (plan: ReturnType<typeof planned>, staying: Staying, what: string) =>
+          watched(world, plan, choose, staying, what);
         walk(planned(a, world), () => false, 'first');
         expect(planned(a, world).steps, 'after the first').toEqual([]);
         walk(planned(b, world), crossing(first, second), 'second');
@@ -245,14 +258,7 @@ describe('a cluster that becomes another', () => {
         const world = untouched(a);
         const choose = (ready: number) => (stream.next().value ?? 0) % ready;
         const walk = (plan: ReturnType<typeof planned>, what: string) => {
-          const staying = crossing(first, second);
-          runPlan(
-            world,
-            plan,
-            choose,
-            (step) => expect([...wrong(world, staying), ...starved(world)], `${what}, ${step}`).toEqual([]),
-            (step) => what !== 'destroy' && expect(cutting(world, step), `${what}, ${step.id}`).toEqual([]),
-          );
+          watched(world, plan, choose, crossing(first, second), what);
           return plan;
         };
         walk(planned(a, world), 'first');
