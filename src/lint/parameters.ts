@@ -105,7 +105,37 @@ export const PARAMETERS: readonly Rule[] = [
       }
     },
   },
+  {
+    code: 'LVS-SYSCTL-005',
+    severity: 'warning',
+    title: 'a host that may start no process',
+    why: 'With vm.overcommit_memory 2 the kernel refuses memory that it can’t promise, also for the copy that a new process begins as; small kernel.threads-max and kernel.pid_max leave no room for one. Then no login works, keepalived’s checks don’t run, and what takes changes back on the host can’t start anything either: it does so at the next boot.',
+    remedy: 'Leave it out, or try it by hand on a host with the same memory and the same load.',
+    source:
+      'Linux Documentation/admin-guide/sysctl/kernel.rst; Documentation/mm/overcommit-accounting.rst; fork(2), ENOMEM and EAGAIN',
+    bad: host('sysctls: { vm.overcommit_memory: 2 }'),
+    good: host('sysctls: { vm.overcommit_memory: 1 }'),
+    *check(question) {
+      for (const { name, extras, at } of partsOf(question)) {
+        for (const [said, text] of Object.entries(extras.sysctls)) {
+          const starves = STARVING.get(sysctlPath(said));
+          if (starves?.(Number(text)) !== true) continue;
+          yield { path: at('sysctls', said), of: 'key', what: `with ${said} ${text}, ${name} may start no process` };
+        }
+      }
+    },
+  },
 ];
+
+/** Processes that a host needs at least: a small one runs about 150. */
+const FEW = 1000;
+
+/** Parameters by which a kernel refuses new processes, and at which values. */
+const STARVING: ReadonlyMap<string, (value: number) => boolean> = new Map([
+  ['vm/overcommit_memory', (value) => value === 2],
+  ['kernel/threads-max', (value) => value < FEW],
+  ['kernel/pid_max', (value) => value < FEW],
+]);
 
 /** A host’s own parameter of IPv4, of `all` or of an interface that is described. */
 interface Parameter {

@@ -22,6 +22,11 @@ describe('a host’s own kernel parameters', () => {
     ['3 on a director', own('net.ipv4.conf.eth0.arp_ignore: 3', 'lvs'), []],
     ['announced', own('net.ipv4.conf.eth0.arp_announce: 3'), ['LVS-SYSCTL-002']],
     ['announced with less', own('net.ipv4.conf.eth0.arp_announce: 0'), []],
+    ['no memory for another process', own('vm.overcommit_memory: 2'), ['LVS-SYSCTL-005']],
+    ['memory for any process', own('vm/overcommit_memory: 1'), []],
+    ['few threads', own('kernel.threads-max: 200'), ['LVS-SYSCTL-005']],
+    ['few processes', own('kernel/pid_max: 301', 'lvs'), ['LVS-SYSCTL-005']],
+    ['many processes', own('kernel.pid_max: 4194304'), []],
     ['forwarding off on a director in dr mode', own('net.ipv4.conf.eth0.forwarding: 0', 'lvs'), []],
   ])('%s', (_name, text, expected) => expect(codes(text)).toEqual(expected));
 
