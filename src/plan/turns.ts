@@ -20,6 +20,7 @@ export function withTurns(
   for (const group of cluster.vrrp) {
     const address = group.instances.flatMap(({ addresses }) => addresses)[0]?.address;
     const reloading = steps.filter((step) => reloads(group, seen, step));
+    warnings.push(...alone(group, seen, reloading));
     for (const [first, second, ...more] of byLane(reloading)) {
       if (first === undefined || second === undefined || address === undefined) continue;
       const nodes = [first, second, ...more];
@@ -40,6 +41,19 @@ export function withTurns(
     }),
     warnings,
   };
+}
+
+/** A node that takes up what it must share with one that takes no part: nothing ends that but another apply. */
+function alone(group: VrrpGroup, seen: readonly SeenHost[], reloading: readonly Step[]): Warning[] {
+  const absent = group.nodes.map(({ host }) => host).filter((name) => !seen.some(({ host }) => host.name === name));
+  if (absent.length === 0) return [];
+  return reloading.flatMap((step) =>
+    differing(seen, step).map((instance) => ({
+      host: step.host,
+      key: `vrrp ${group.name}`,
+      text: `settings of ${instance} change that all nodes must share, and ${absent.join(' and ')} ${absent.length === 1 ? 'takes' : 'take'} no part: more than one would be master, and have its addresses`,
+    })),
+  );
 }
 
 function reloads(group: VrrpGroup, seen: readonly SeenHost[], step: Step): boolean {

@@ -45,11 +45,12 @@ type Fault = (typeof FAULTS | typeof DOUBLE_FAULTS)[number];
 const HOSTS = ['lvs', 'web1'];
 /**
  * Its own records, and packages, only go forward; so do modules that iptables loads by itself. NetworkManager gives lo's
- * profile another random uuid at each start, and the profile with VIPs keeps it: the addresses tell what it does.
+ * profile another random uuid at each start, and the profile with VIPs keeps it: the addresses tell what it does. At boot
+ * it takes lo up with other parameters than later.
  */
 const IGNORED = [
   /^files \/etc\/NetworkManager\/system-connections\/lo\.nmconnection \(content\): \w+ → /u,
-  /^sysctls net\.ipv6\.conf\.lo\.addr_gen_mode: /u,
+  /^sysctls net\.ipv6\.conf\.lo\.(addr_gen_mode|accept_ra|use_tempaddr): /u,
   /^files \/var\/lib\/lvsctl/u,
   /^packages /u,
   /^modules (bpfilter|iptable_\w+|ip_tables|x_tables|xt_\w+): /u,

@@ -96,14 +96,18 @@ function isKeepalived(resource: Resource): boolean {
   return resource.kind === 'service' && resource.unit === 'keepalived.service';
 }
 
-/** What is asked of the nodes when one description becomes another, in short. */
-function asked(was: Described, now: Described, { read = ['lvs1', 'lvs2'], old = (text: string) => text } = {}) {
+/** The plan by which one description becomes another. */
+function planned(was: Described, now: Described, { read = ['lvs1', 'lvs2'], old = (text: string) => text } = {}) {
   const earlier = described(was);
   const cluster = described(now);
   const seen = read.map((name) => director(cluster, earlier, name, old));
   const context = { cluster, fingerprint: 'f', engine: 'e', lab: false, created: '2026-01-01T00:00:00.000Z' };
-  const health = buildPlan(context, seen, []).health;
-  return (health?.floating ?? []).map(({ instance, address, nodes, election, agreed }) =>
+  return buildPlan(context, seen, []);
+}
+
+/** What is asked of the nodes, in short. */
+function asked(...of: Parameters<typeof planned>) {
+  return (planned(...of).health?.floating ?? []).map(({ instance, address, nodes, election, agreed }) =>
     [instance, address, nodes.map(({ host, device }) => `${host}:${device}`).join(), election, agreed].join(' '),
   );
 }
@@ -164,4 +168,33 @@ describe('what is asked of the nodes', () => {
   test('a node that is left out is asked too', () => {
     expect(asked({}, { interval: 3 }, { read: ['lvs2'] })).toEqual([`edge.outside 10.0.0.100 ${NODES} 4 true`]);
   });
+});
+
+describe('settings that all nodes must share', () => {
+  const said = (now: Described, read: string[]) =>
+    planned({}, now, { read })
+      .warnings.filter(({ key }) => key === 'vrrp edge')
+      .map(({ host, text }) => `${host}: ${text}`);
+
+  test.each<[string, Described, string[], string[]]>([
+    ['a check', { interval: 3 }, ['lvs2'], []],
+    ['an address more', { vips: { shop: ['10.0.0.100'], more: ['10.0.0.101'] } }, ['lvs2'], []],
+    [
+      'the time between adverts, of one node alone',
+      { group: { advert_interval: 3 } },
+      ['lvs2'],
+      [
+        'lvs2: settings of edge_outside change that all nodes must share, and lvs1 takes no part: more than one would be master, and have its addresses',
+      ],
+    ],
+    [
+      'the time between adverts, of both',
+      { group: { advert_interval: 3 } },
+      ['lvs1', 'lvs2'],
+      ['lvs1', 'lvs2'].map(
+        (host) =>
+          `${host}: settings of edge_outside change that all nodes must share: until the last one has taken them up, more than one may be master`,
+      ),
+    ],
+  ])('%s', (_, now, read, expected) => expect(said(now, read)).toEqual(expected));
 });
