@@ -15,7 +15,6 @@ const SECTIONS = [
   'routes',
   'rules',
   'neighbours',
-  'unit files',
   'units',
   'ipvs',
   'modules',
@@ -26,6 +25,7 @@ type Section = (typeof SECTIONS)[number];
 
 const MARK = '@@ ';
 
+// Which units start at boot is among the files, by links in /etc: systemd takes seven seconds to list them in a guest.
 // Each section's lines are `KEY TAB VALUE`; a line without a tab is a key of its own.
 const SCRIPT = `
 cd /
@@ -57,8 +57,6 @@ ip rule | sed 's/^/v4 /'
 ip -6 rule | sed 's/^/v6 /'
 echo '${MARK}neighbours'
 ip neighbour show nud permanent
-echo '${MARK}unit files'
-units list-unit-files | sed 's/ \\+/\\t/; s/ .*//'
 echo '${MARK}units'
 units list-units --type=service,socket,timer,target,path |
   sed 's/^\\([^ ]*\\) *[^ ]* *\\([^ ]*\\) *\\([^ ]*\\).*/\\1\\t\\2 \\3/'
@@ -111,7 +109,7 @@ export async function snapshot(lab: Lab, host: string): Promise<Snapshot> {
   const read = await lab.run(host, ['sh', '-c', SCRIPT]);
   expect(read.stdout, `${host}: ${read.stderr}`).toContain(`${MARK}end\n`);
   const taken = snapshotOf(read.stdout);
-  expect(Object.keys(taken['unit files']), `${host}: ${read.stderr}`).not.toEqual([]);
+  expect(Object.keys(taken.units), `${host}: ${read.stderr}`).not.toEqual([]);
   return taken;
 }
 

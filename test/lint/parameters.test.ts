@@ -79,6 +79,7 @@ describe('the way to a host', () => {
     ['switched on', 'units: { sshd.service: {}, systemd-networkd.service: {}, NetworkManager.service: {} }', []],
     ['how sshd lets in', 'files: { /etc/ssh/sshd_config: { content: "" } }', ['LVS-HOST-009']],
     ['how sshd is started', 'files: { /etc/sysconfig/sshd: { content: "" } }', ['LVS-HOST-009']],
+    ['how sshd is started on Debian', 'files: { /etc/default/ssh: { content: "" } }', ['LVS-HOST-009']],
     ['how others log in', 'files: { /etc/ssh/ssh_config.d/x.conf: { content: "" } }', []],
     ['another network', 'units: { networking.service: { enabled: false } }', ['LVS-HOST-008']],
   ])('%s', (_name, said, expected) => expect(codes(host(said, 'lvs'))).toEqual(expected));
