@@ -92,9 +92,14 @@ export function buildPlan(
   const own = seen.filter((one) => !isBeside(one));
   warnings.push(...halfMoves(context.cluster, new Set(own.map(({ host }) => host.name)), staged));
   const held = purpose === 'rollback' ? seen.map((one) => directorBack(one, staged)) : seen;
-  const drained = purpose === 'destroy' ? undefined : drains(context.cluster, held, staged, context.draining);
+  const drained =
+    purpose === 'destroy' ? undefined : drains(context.cluster, { seen: held, unseen }, staged, context.draining);
   if (drained !== undefined && context.draining !== undefined) warnings.push(...drained.warnings);
-  const { steps, warnings: together } = withTurns(context.cluster, held, orderSteps(staged, drained?.around));
+  const { steps, warnings: together } = withTurns(
+    context.cluster,
+    held,
+    orderSteps(staged, drained?.around, drained?.beside),
+  );
   const costs = purpose === 'destroy' ? handedOver : losses;
   warnings.push(...together, ...costs(context.cluster, seen, staged));
   // What is given back or taken back is not what the inventory describes.

@@ -11,7 +11,7 @@ import {
   type ServiceResource,
 } from '../resources/index.ts';
 import { byEndpoint, endpoint, type IpvsDestination, type IpvsService, matchWords } from '../resources/ipvs-table.ts';
-import { withoutWeight } from '../resources/keepalived-conf.ts';
+import { endpointsIn, withoutWeight } from '../resources/keepalived-conf.ts';
 import type { Change, FileState, Op } from '../resources/kind.ts';
 import type { ServiceState } from '../resources/service.ts';
 import type { SeenHost } from './build.ts';
@@ -39,6 +39,8 @@ export interface Row {
   service: IpvsService;
   /** Needed, and not lvsctl's matter there. */
   foreign: boolean;
+  /** Real servers (`ADDRESS:PORT`) that checks have taken out: they may be as described, and serve nobody. */
+  out?: ReadonlySet<string>;
 }
 
 /**
@@ -96,13 +98,24 @@ export function heldNow(seen: SeenHost): Held {
 
 /** The table as it shall be. Pure. */
 export function heldThen(seen: SeenHost): Held {
+  const { keepalived } = heldNow(seen);
+  const configured = new Set(keepalived === undefined ? [] : endpointsIn(keepalived.text));
   const rows = seen.desired.flatMap(({ resource, foreign }): Row[] => {
     if (resource.kind !== 'ipvs' || resource.state !== 'present') return [];
     const { scheduler, flags, destinations } = resource;
     const service = { scheduler, flags, destinations: destinations.toSorted(byEndpoint) };
-    return [{ resource, service, foreign: foreign === true }];
+    return [{ resource, service, foreign: foreign === true, out: outOf(seen, resource, configured) }];
   });
   return held(seen, rows, fileAsWanted, 'then');
+}
+
+/** What checks have taken out of a live row: configured by now, and not in it. */
+function outOf({ states }: SeenHost, resource: IpvsResource, configured: ReadonlySet<string>): Set<string> {
+  const live = states.get(keyOf(resource));
+  const checker = checkerOf(resource);
+  if (checker === undefined || !isService(live)) return new Set();
+  const serving = live.destinations.filter(({ weight }) => weight > 0 || !checker.inhibit).map(endpoint);
+  return new Set([...configured].filter((place) => !serving.includes(place)));
 }
 
 function held(seen: SeenHost, rows: Row[], stateOf: (file: FileResource) => unknown, when: 'now' | 'then'): Held {

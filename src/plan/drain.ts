@@ -1,9 +1,9 @@
 import type { Cluster, Service } from '../inventory/model.ts';
 import { disturbs } from '../resources/index.ts';
-import { type IpvsDestination, matchWords } from '../resources/ipvs-table.ts';
-import type { SeenHost } from './build.ts';
+import { endpoint, type IpvsDestination, matchWords } from '../resources/ipvs-table.ts';
+import type { SeenHost, UnseenHost } from './build.ts';
 import { drainedOp, type Held, heldNow, heldThen, type Row, takenAway } from './directors.ts';
-import { type Around, LANES, type Lane, type Staged } from './order.ts';
+import { type Around, type Beside, LANES, type Lane, type Staged } from './order.ts';
 import type { Warning } from './plan.ts';
 
 /** How real servers are drained. */
@@ -24,11 +24,13 @@ const ANSWER_SECONDS = 30;
  */
 export function drains(
   cluster: Cluster,
-  seen: readonly SeenHost[],
+  { seen, unseen }: { seen: readonly SeenHost[]; unseen: readonly UnseenHost[] },
   staged: readonly Staged[],
   draining: Draining | undefined,
-): { around: Around; warnings: Warning[] } {
+): { around: Around; beside: Beside; warnings: Warning[] } {
   const found = new Map<string, ReturnType<Around>>();
+  const alone = new Map<string, Set<string>>();
+  const unread = namesByAddress(cluster, unseen);
   const warnings: Warning[] = [];
   const tables = tablesOf(seen);
   for (const one of seen) {
@@ -40,9 +42,21 @@ export function drains(
       const parts = tables(lane).flatMap(({ director, held }) => {
         const addresses = addressesOf(cluster, one);
         const places = placesOf(held, addresses).filter(({ row, destination }) => {
-          const why = whyNot(cluster, row, destination, addresses);
-          if (why !== undefined) warn(`requests of ${nameOf(cluster, row)} are lost while this changes: ${why}`);
-          return why === undefined;
+          const others = othersOf(row, addresses);
+          const why = whyNot(cluster, row, destination, others);
+          const service = nameOf(cluster, row);
+          if (why !== undefined) {
+            warn(`requests of ${service} are lost while this changes: ${why}`);
+            const name = nameOfLane(host, lane);
+            if (others.length > 0) alone.set(name, new Set(alone.get(name)).add(director.host.name));
+            return false;
+          }
+          const names = others.map(({ address }) => unread.get(address));
+          if (!held.watched && !names.includes(undefined))
+            warn(
+              `meanwhile only ${[...new Set(names)].join(', ')} could take requests of ${service}, and could not be read`,
+            );
+          return true;
         });
         return places.length === 0 ? [] : [{ director, held, places }];
       });
@@ -51,7 +65,11 @@ export function drains(
       if (around.length > 0) found.set(nameOfLane(host, lane), around);
     }
   }
-  return { around: (host, lane) => found.get(nameOfLane(host, lane)) ?? [], warnings: distinct(warnings) };
+  return {
+    around: (host, lane) => found.get(nameOfLane(host, lane)) ?? [],
+    beside: (host, lane) => (draining === undefined ? [] : [...(alone.get(nameOfLane(host, lane)) ?? [])]),
+    warnings: distinct(warnings),
+  };
 }
 
 interface Place {
@@ -107,16 +125,22 @@ function placesOf({ rows }: Held, addresses: ReadonlySet<string>): Place[] {
   );
 }
 
+/** The real servers of other hosts that get requests. */
+function othersOf({ service, out }: Row, addresses: ReadonlySet<string>): IpvsDestination[] {
+  return service.destinations.filter(
+    (each) => !addresses.has(each.address) && each.weight > 0 && out?.has(endpoint(each)) !== true,
+  );
+}
+
 /** Why a real server can't be drained; undefined where others take its requests. */
 function whyNot(
   cluster: Cluster,
   { resource, service, foreign }: Row,
   { address }: IpvsDestination,
-  addresses: ReadonlySet<string>,
+  others: readonly IpvsDestination[],
 ): string | undefined {
   const described = serviceOf(cluster, { resource });
   if (foreign) return 'the table of its director is not lvsctl’s (manage)';
-  const others = service.destinations.filter((each) => !addresses.has(each.address) && each.weight > 0);
   if (others.length === 0) return 'no other real server could take them';
   if (refusesDrained(service))
     return `the scheduler ${service.scheduler} refuses clients of a server with weight 0; ${service.scheduler}-fallback would let it be drained`;
@@ -174,6 +198,18 @@ function addressesOf({ services }: Cluster, { host, facts }: SeenHost): Set<stri
     ...host.interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
     ...live.flatMap(([, { addresses }]) => addresses.map((cidr) => cidr.replace(/\/.*/, ''))),
     ...listed.filter((real) => real.host === host.name).map(({ address }) => address),
+  ]);
+}
+
+/** The names of hosts that could not be read, by each address that the inventory has for them. */
+function namesByAddress({ services }: Cluster, unseen: readonly UnseenHost[]): Map<string, string> {
+  const names = new Set(unseen.map(({ host }) => host.name));
+  const listed = services.flatMap(({ virtuals }) => virtuals.flatMap(({ realServers }) => realServers));
+  return new Map([
+    ...unseen.flatMap(({ host }) =>
+      host.interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => [address, host.name] as const)),
+    ),
+    ...listed.flatMap(({ host, address }) => (host !== undefined && names.has(host) ? [[address, host] as const] : [])),
   ]);
 }
 

@@ -17,6 +17,11 @@ interface ServiceBlock {
   servers: RealBlock[];
 }
 
+/** All real servers that a configuration names: `ADDRESS:PORT`. Pure. */
+export function endpointsIn(text: string): string[] {
+  return parse(text.split('\n')).flatMap(({ servers }) => servers.map((one) => one.endpoint));
+}
+
 /**
  * The same configuration with weight 0 for these real servers (`ADDRESS:PORT`), in all services. undefined: none of them
  * stands in it in a form that is understood. Pure.

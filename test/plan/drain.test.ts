@@ -109,6 +109,34 @@ describe('a change of a real server that cuts requests', () => {
   });
 });
 
+describe('what a director can’t drain', () => {
+  test('changes while it drains no other', () => {
+    const weights = { web1: { weight: 1 }, web2: { weight: 3 } };
+    const more = { quorum: 2, health_check: { tcp_check: {} } };
+    const plan = planOf({ pair: true, servers: weights, more, changing: { web1: 'restart', web2: 'restart' } });
+    for (const name of ['lvs1', 'lvs2']) expect(stepOf(plan, `${name}/drain/web1/web`).needs).toContain('web2/web');
+  });
+
+  test('changes one after the other', () => {
+    const plan = planOf({ scheduler: 'sh', changing: { web1: 'restart', web2: 'restart' } });
+    expect(stepOf(plan, 'web2/web').needs).toContain('web1/web');
+  });
+
+  test('changes at once without drains', () => {
+    const plan = planOf({ scheduler: 'sh', changing: { web1: 'restart', web2: 'restart' }, drain: false });
+    expect(stepOf(plan, 'web2/web').needs).not.toContain('web1/web');
+  });
+});
+
+/** keepalived's checks have taken web2 out of the live tables, though it is described. */
+const failing: NonNullable<Case['states']> = (states) => {
+  for (const [key, state] of states) {
+    if (!key.startsWith('ipvs')) continue;
+    const { destinations, ...row } = state as { destinations: { address: string }[] };
+    states.set(key, { ...row, destinations: destinations.filter(({ address }) => address === '10.0.0.21') });
+  }
+};
+
 describe('where nobody could take the requests there is a warning in place of a drain', () => {
   const warned = (one: Omit<Case, 'changing'>) => {
     const plan = planOf({ changing: { web1: 'restart' }, ...one });
@@ -131,6 +159,7 @@ describe('where nobody could take the requests there is a warning in place of a 
       { pair: true, more: { quorum: 2, health_check: { tcp_check: {} } } },
       `${lost}without 10.0.0.21 the service has less than its quorum of 2`,
     ],
+    ['a check that has taken the others out', { pair: true, states: failing }, `${lost}no other real server`],
     [
       'a director that was not read',
       { read: [] },
@@ -138,6 +167,26 @@ describe('where nobody could take the requests there is a warning in place of a 
     ],
   ])('%s', (_, one, text) => {
     expect(warned(one)).toEqual([expect.stringContaining(text)]);
+  });
+
+  test('also after the directors’ own changes, when the others are still out', () => {
+    const plan = planOf({ pair: true, states: failing, changing: { web1: 'stop' } });
+    expect(ids(plan)).toEqual(['web1/web/remove']);
+    expect(plan.warnings.map(({ text }) => text)).toEqual([expect.stringContaining('no other real server')]);
+  });
+
+  test('one that is new there is no failed one', () => {
+    const was = { servers: { web1: {} } };
+    const plan = planOf({ pair: true, was, changing: { web1: 'stop' } });
+    expect(ids(plan)).toContain('lvs1/drain/web1/web/remove');
+  });
+
+  test('it is drained for others that could not be read, with a warning', () => {
+    const plan = planOf({ changing: { web1: 'restart' }, unread: ['web2'] });
+    expect(ids(plan)).toContain('lvs1/drain/web1/web');
+    const text = 'meanwhile only web2 could take requests of service web, and could not be read';
+    expect(plan.warnings).toEqual([{ host: 'web1', key: 'service web.service', text }]);
+    expect(planOf({ pair: true, changing: { web1: 'restart' }, unread: ['web2'] }).warnings).toEqual([]);
   });
 
   test('sh with its fallback is drained', () => {
@@ -218,16 +267,17 @@ describe('a real server that leaves', () => {
 });
 
 describe('settings that both nodes of a pair must share', () => {
+  const renumbered = (all: Map<string, unknown>) => {
+    const state = all.get('file /etc/keepalived/keepalived.conf') as { content: string };
+    const content = state.content.replace('virtual_router_id 51', 'virtual_router_id 52');
+    const hash = sha256(content);
+    all.set('file /etc/keepalived/keepalived.conf', { ...state, content, sha256: hash });
+    const service = all.get('service keepalived.service') as object;
+    all.set('service keepalived.service', { ...service, loaded: [`${hash}  /etc/keepalived/keepalived.conf`] });
+  };
+
   test('change on both at once, with a warning', () => {
-    const states = (all: Map<string, unknown>) => {
-      const state = all.get('file /etc/keepalived/keepalived.conf') as { content: string };
-      const content = state.content.replace('virtual_router_id 51', 'virtual_router_id 52');
-      const hash = sha256(content);
-      all.set('file /etc/keepalived/keepalived.conf', { ...state, content, sha256: hash });
-      const service = all.get('service keepalived.service') as object;
-      all.set('service keepalived.service', { ...service, loaded: [`${hash}  /etc/keepalived/keepalived.conf`] });
-    };
-    const plan = planOf({ pair: true, changing: {}, states });
+    const plan = planOf({ pair: true, changing: {}, states: renumbered });
     expect(ids(plan)).toEqual(['lvs1/rules', 'lvs2/rules', 'lvs1/vip', 'lvs2/vip']);
     expect(plan.steps.filter(({ turn }) => turn !== undefined)).toEqual([]);
     expect(plan.warnings.map(({ host, key }) => `${host} ${key}`)).toEqual(['lvs1 vrrp edge', 'lvs2 vrrp edge']);

@@ -142,6 +142,8 @@ export interface Case extends Described {
   states?: (states: Map<string, unknown>) => void;
   drain?: boolean;
   read?: string[];
+  /** Real servers that could not be read. */
+  unread?: string[];
 }
 
 export function planOf({
@@ -150,6 +152,7 @@ export function planOf({
   states = () => undefined,
   drain = true,
   read = ['lvs1', 'lvs2'],
+  unread = [],
   ...now
 }: Case): Plan {
   const cluster = described(now);
@@ -159,8 +162,9 @@ export function planOf({
     ...directors.filter((name) => read.includes(name)).map((name) => director(cluster, before, name, states)),
     ...Object.entries(changing).map(([name, what]) => server(cluster, name, what)),
   ];
+  const unseen = cluster.hosts.filter(({ name }) => unread.includes(name)).map((host) => ({ host, problems: [] }));
   const context = { cluster, fingerprint: 'f', engine: 'e', lab: false, created: '2026-01-01T00:00:00.000Z' };
-  return buildPlan({ ...context, ...(drain ? { draining: { timeout: 45 } } : {}) }, seen, []);
+  return buildPlan({ ...context, ...(drain ? { draining: { timeout: 45 } } : {}) }, seen, unseen);
 }
 
 export function ids({ steps }: Plan): string[] {
