@@ -17,34 +17,42 @@ export interface Rollout {
 
 /**
  * The plan's steps with the canary's before those of all others, where it fails these aren't begun: all of its own before
- * the first of another host, or where its own need theirs, before all others of the same stage. Pure.
+ * the first of another host, or where its own need theirs, before all others of the same stage but those that they need
+ * there (a director's own step comes before it drains). Pure.
  * @throws CLI-UNKNOWN-HOST
  */
 export function withCanary(steps: readonly Step[], canary: string | undefined): Step[] {
   if (canary === undefined) return [...steps];
-  const own = steps.filter(({ host }) => host === canary);
+  const own = steps.filter((step) => step.host === canary && !isDrain(step));
   if (own.length === 0) {
     throw failure({
       code: 'CLI-UNKNOWN-HOST',
       place: { kind: 'none' },
       what: `--canary names ${canary}, on which this plan changes nothing`,
-      next: `It changes: ${[...new Set(steps.map(({ host }) => host))].join(', ')}.`,
+      next: `It changes: ${[...new Set(steps.filter((step) => !isDrain(step)).map(({ host }) => host))].join(', ')}.`,
     });
   }
   const ordered = drainedFirst(steps, canary);
   const last = ordered.findLast((step) => step.host === canary && changes(step));
+  // Until its directors have found that it answers.
+  const ends = ordered.filter(({ stage, drains }) => stage === 'undrain' && drains?.host === canary);
   const others = (step: Step) => step.host !== canary && isTaken(step) && step.drains?.host !== canary;
   if (last !== undefined && !comesAfter(ordered, last).some(others)) {
-    return sorted(ordered.map((step) => (others(step) ? { ...step, needs: [...step.needs, last.id] } : step)));
+    const all = [last, ...ends].map(({ id }) => id);
+    return sorted(ordered.map((step) => (others(step) ? { ...step, needs: [...step.needs, ...all] } : step)));
   }
-  const first = new Map(own.filter((step) => !isDrain(step)).map((step) => [laneOf(step), step.id]));
-  const byId = new Map(steps.map((step) => [step.id, step]));
+  const byId = new Map(ordered.map((step) => [step.id, step]));
+  const first = new Map(own.map(({ id }) => byId.get(id) as Step).map((step) => [laneOf(step), step]));
+  // What the canary's own step needs can't come after it.
+  const needed = new Map([...first.values()].map((step) => [step, new Set(comesAfter(ordered, step))]));
   return sorted(
     ordered.map((step) => {
       const meant = step.stage === 'drain' ? byId.get(aroundWhat(step)) : isDrain(step) ? undefined : step;
       const before = meant === undefined ? undefined : first.get(laneOf(meant));
       if (before === undefined || meant?.host === canary || step.stage === 'record') return step;
-      return { ...step, needs: [...step.needs, before] };
+      if (needed.get(before)?.has(step)) return step;
+      const all = [before, ...ends.filter((end) => aroundWhat(end) === before.id)].map(({ id }) => id);
+      return { ...step, needs: [...step.needs, ...all] };
     }),
   );
 }
@@ -59,45 +67,82 @@ function laneOf({ stage, direction }: Step): string {
 }
 
 /**
- * Real servers are drained one after the other: the canary becomes the first of those of its stage. Each drain leaves
- * its director as it was, so that they may change places. Pure.
+ * Real servers are drained one after the other, and those that can't be drained change one after the other: the canary
+ * becomes the first of those of its stage. Each drain leaves its director as it was, so that they may change places. Pure.
  */
 function drainedFirst(steps: readonly Step[], canary: string): Step[] {
-  const needs = new Map(steps.map((step) => [step.id, step.needs]));
-  const previous = (id: string, host: string) => needs.get(id)?.find((need) => need.startsWith(`${host}/`));
-  const follow = (id: string, host: string, next: string | undefined) => {
-    const others = (needs.get(id) ?? []).filter((need) => !need.startsWith(`${host}/`));
-    needs.set(id, next === undefined ? others : [...others, next]);
+  const own = steps.filter((step) => step.host === canary && changes(step)).map(({ id }) => id);
+  return own.reduce<Step[]>(movedFirst, [...steps]);
+}
+
+/** The steps with one of them, and its drains, before the others that change one after the other at that stage. */
+function movedFirst(steps: readonly Step[], id: string): Step[] {
+  const byId = new Map(steps.map((step) => [step.id, step]));
+  const own = (step: Step) => step.id === id || (isDrain(step) && aroundWhat(step) === id);
+  const block = steps.filter(own);
+  const sooner = soonerThan(steps, byId, block);
+  if (sooner.size === 0) return [...steps];
+  const ends = block.filter(({ stage }) => stage !== 'drain').map((step) => step.id);
+  const last = block.flatMap(({ needs }) => needs).filter((need) => sooner.has(byId.get(need) as Step));
+  return steps.map((step) => {
+    // What it waited for, those that come later now waited for too.
+    if (own(step)) {
+      const passed = neededBy(byId, step, (need) => sooner.has(need));
+      const needs = [...step.needs, ...passed.flatMap((one) => one.needs)];
+      return { ...step, needs: [...new Set(needs)].filter((need) => !sooner.has(byId.get(need) as Step)) };
+    }
+    if (sooner.has(step)) return { ...step, needs: [...step.needs, ...ends] };
+    const waits = step.needs.some((need) => own(byId.get(need) ?? step));
+    return waits ? { ...step, needs: [...new Set([...step.needs, ...last])] } : step;
+  });
+}
+
+/**
+ * What comes before a step and its drains for no reason but that one has to be first: other real servers with their drains,
+ * as a whole. A director's own step at that stage stays before, and what that needs.
+ */
+function soonerThan(steps: readonly Step[], byId: ReadonlyMap<string, Step>, block: readonly Step[]): Set<Step> {
+  const main = (step: Step) => (isDrain(step) ? (byId.get(aroundWhat(step)) ?? step) : step);
+  const [first] = block;
+  const directors = new Set(block.map(({ host }) => host));
+  const drained = new Set(steps.filter(isDrain).map(aroundWhat));
+  const here = block
+    .flatMap((step) => neededBy(byId, step, () => true))
+    .filter((step) => first !== undefined && laneOf(main(step)) === laneOf(main(first)) && !block.includes(step));
+  const sooner = new Set(here);
+  const stay = (step: Step): void => {
+    for (const one of [step, ...neededBy(byId, step, () => true)]) sooner.delete(one);
   };
-  for (const own of steps.filter(({ stage, drains }) => stage === 'drain' && drains?.host === canary)) {
-    const { host } = own;
-    const lane = (step: Step) => aroundWhat(step).replace(/^[^/]*/, '');
-    const [first] = steps.filter((step) => step.stage === 'drain' && step.host === host && lane(step) === lane(own));
-    if (first === undefined || first === own) continue;
-    const end = own.id.replace('/drain/', '/undrain/');
-    const [before, earlier] = [previous(first.id, host), previous(own.id, host)];
-    const next = steps.find((step) => step.host === host && previous(step.id, host) === end);
-    follow(own.id, host, before);
-    follow(first.id, host, end);
-    if (next !== undefined) follow(next.id, host, earlier);
+  for (const step of here) if (!isDrain(step) && !drained.has(step.id) && directors.has(step.host)) stay(step);
+  for (let size = Number.NaN; size !== sooner.size; ) {
+    size = sooner.size;
+    const staying = new Set(here.filter((step) => isDrain(step) && !sooner.has(step)).map(main));
+    for (const step of here) if (sooner.has(step) && staying.has(main(step))) stay(step);
   }
-  return steps.map((step) => ({ ...step, needs: needs.get(step.id) ?? [] }));
+  return sooner;
+}
+
+/** What a step needs, itself or through others of the same sort. */
+function neededBy(
+  byId: ReadonlyMap<string, Step>,
+  step: Pick<Step, 'needs'>,
+  isMeant: (need: Step) => boolean,
+): Step[] {
+  const found = new Set<Step>();
+  const left: Pick<Step, 'needs'>[] = [step];
+  for (let one = left.pop(); one !== undefined; one = left.pop()) {
+    for (const need of one.needs.flatMap((id) => byId.get(id) ?? [])) {
+      if (found.has(need) || !isMeant(need)) continue;
+      found.add(need);
+      left.push(need);
+    }
+  }
+  return [...found];
 }
 
 /** All that a step needs, itself or through others. Pure. */
 export function comesAfter(steps: readonly Step[], step: Step): Step[] {
-  const byId = new Map(steps.map((one) => [one.id, one]));
-  const found = new Set<Step>();
-  const visit = ({ needs }: Step) => {
-    for (const id of needs) {
-      const need = byId.get(id);
-      if (need === undefined || found.has(need)) continue;
-      found.add(need);
-      visit(need);
-    }
-  };
-  visit(step);
-  return [...found];
+  return neededBy(new Map(steps.map((one) => [one.id, one])), step, () => true);
 }
 
 /** Steps in an order in which each comes after what it needs. Pure. */

@@ -1,7 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { runGraph } from '../../src/apply/graph.ts';
-import { atOnce, paced, type Rollout, withCanary } from '../../src/apply/rollout.ts';
-import type { Plan, Step } from '../../src/plan/plan.ts';
+import { atOnce, comesAfter, paced, type Rollout, withCanary } from '../../src/apply/rollout.ts';
+import { type Lane, type Loose, orderSteps, type Staged } from '../../src/plan/order.ts';
+import { isDrain, type Plan, type Step } from '../../src/plan/plan.ts';
 
 function step(id: string, needs: string[] = []): Step {
   const [host = '', stage = 'web', direction = 'add'] = id.split('/');
@@ -163,8 +165,110 @@ describe('a canary among real servers that are drained', () => {
     expect(done).toEqual(['d/suppress', 'd/drain/b/web', 'b/web']);
   });
 
+  test('a director that only drains is no canary', () => {
+    expect(() => withCanary(drained(['a']).slice(1, -1), 'd')).toThrow(
+      /--canary names d, on which this plan changes nothing/u,
+    );
+  });
+
   test('one that is not drained goes before the drains of others', async () => {
     const { done } = await go([step('c/web'), ...drained(['a', 'b'])], { canary: 'c' });
     expect(done.indexOf('c/web')).toBeLessThan(done.indexOf('d/drain/a/web'));
+  });
+});
+
+/**
+ * Real servers and directors, which may be real servers too, with changes at some stages: each is drained by some directors,
+ * or changes while these drain no other (`alone`), or takes no part in that.
+ */
+describe('whatever changes, and whoever is the canary', () => {
+  const DIRECTORS = ['d1', 'd2'];
+  const HOSTS = [...DIRECTORS, 'w1', 'w2', 'w3'];
+  type How = Record<string, 'drained' | 'alone'>;
+  const worlds = fc.record({
+    changed: fc.subarray(
+      HOSTS.flatMap((host) =>
+        ['reach', 'web', 'suppress'].flatMap((at) => [`${host}/${at}/add`, `${host}/${at}/remove`]),
+      ),
+      { minLength: 1 },
+    ),
+    how: fc.dictionary(
+      fc.constantFrom(...HOSTS.flatMap((host) => DIRECTORS.map((director) => `${host} ${director}`))),
+      fc.constantFrom<How[string][]>('drained', 'alone'),
+    ),
+    canary: fc.constantFrom(...HOSTS),
+  });
+  const of = (how: How, host: string, what: How[string]) => DIRECTORS.filter((name) => how[`${host} ${name}`] === what);
+
+  function ordered(changed: readonly string[], how: How): Step[] {
+    const staged = changed.map((one) => {
+      const [host, stage, direction] = one.split('/');
+      return { host, stage, change: { key: one, direction } } as unknown as Staged;
+    });
+    const around = (host: string, { stage }: Lane) =>
+      (stage === 'suppress' ? [] : of(how, host, 'drained')).map((director) => {
+        const loose = (at: string) =>
+          ({ host: director, stage: at, changes: [], ops: [], drains: { host, text: '' } }) as unknown as Loose;
+        return { before: loose('drain'), after: loose('undrain') };
+      });
+    const beside = (host: string, { stage }: Lane) => (stage === 'suppress' ? [] : of(how, host, 'alone'));
+    return orderSteps(staged, around, beside);
+  }
+
+  /** Nothing waits for itself, a host's steps follow one another, and a director has one real server away at a time. */
+  function expectOrder(steps: readonly Step[], how: How): void {
+    const place = new Map(steps.map(({ id }, at) => [id, at]));
+    for (const [at, { needs }] of steps.entries()) for (const need of needs) expect(place.get(need)).toBeLessThan(at);
+    const before = new Map(steps.map((one) => [one.id, new Set(comesAfter(steps, one).map(({ id }) => id))]));
+    const follows = (first: string, second: string) => before.get(second)?.has(first) === true;
+    for (const host of HOSTS) {
+      const own = steps.filter((one) => one.host === host).map(({ id }) => id);
+      for (const [at, id] of own.slice(1).entries()) expect(follows(own[at] ?? '', id)).toBe(true);
+    }
+    for (const director of DIRECTORS) {
+      const away = steps.flatMap((one) => {
+        if (isDrain(one) || one.stage === 'suppress') return [];
+        if (of(how, one.host, 'alone').includes(director)) return [{ begin: one.id, end: one.id }];
+        if (!of(how, one.host, 'drained').includes(director)) return [];
+        return [{ begin: `${director}/drain/${one.id}`, end: `${director}/undrain/${one.id}` }];
+      });
+      for (const [at, one] of away.entries())
+        for (const other of away.slice(at + 1))
+          expect([one, other], 'one after the other').toSatisfy(
+            () => follows(one.end, other.begin) || follows(other.end, one.begin),
+          );
+    }
+  }
+
+  test('no step waits for itself, and of a director’s real servers one is away at a time', () => {
+    fc.assert(
+      fc.property(worlds, ({ changed, how, canary }) => {
+        fc.pre(changed.some((one) => one.startsWith(`${canary}/`)));
+        const steps = ordered(changed, how);
+        expectOrder(steps, how);
+        const rolled = withCanary(steps, canary);
+        expectOrder(rolled, how);
+        expect(rolled.map(({ id }) => id).toSorted()).toEqual(steps.map(({ id }) => id).toSorted());
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test.each<[string, string[], How, string]>([
+    [
+      'a director with a step of its own there',
+      ['d1/reach/add', 'w1/reach/add', 'w2/reach/add'],
+      { 'w1 d1': 'drained', 'w2 d1': 'drained' },
+      'd1/reach d1/drain/w2/reach w2/reach d1/undrain/w2/reach d1/drain/w1/reach w1/reach d1/undrain/w1/reach',
+    ],
+    [
+      'those that can’t be drained',
+      ['w1/web/add', 'w2/web/add', 'w3/web/add'],
+      { 'w1 d1': 'alone', 'w2 d1': 'alone', 'w3 d1': 'drained' },
+      'w2/web w1/web d1/drain/w3/web w3/web d1/undrain/w3/web',
+    ],
+  ])('w2 goes first among %s', async (_, changed, how, expected) => {
+    const { done } = await go(ordered(changed, how), { canary: 'w2' });
+    expect(done).toEqual(expected.split(' '));
   });
 });
