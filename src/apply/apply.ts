@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pLimit from 'p-limit';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan, PlannedHost } from '../plan/plan.ts';
 import type { Connection } from '../transport/types.ts';
 import { takeBack, tellEnd } from './closing.ts';
 import { runGraph } from './graph.ts';
@@ -58,7 +58,10 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
       hooked(step, () => runStep(step, run)),
     );
     const steps = await runGraph(ordered, act, going.signal, turns(run, ordered));
-    await Promise.all(hosts.map(({ name }) => limit(() => takeBack(name, run))));
+    // Directors give nothing to those that they drained until these are as before.
+    const drains = ({ name }: PlannedHost) => run.spans.drains.has(name);
+    for (const some of [hosts.filter((host) => !drains(host)), hosts.filter(drains)])
+      await Promise.all(some.map(({ name }) => limit(() => takeBack(name, run))));
     await Promise.all(hosts.map((host) => limit(() => tellEnd(host, steps, run))));
     const results = await Promise.all(
       hosts.map((host) =>

@@ -7,28 +7,29 @@ import type { Connection } from '../transport/types.ts';
 import type { StepOutcome } from './graph.ts';
 import { unwell } from './health.ts';
 import type { Run } from './run.ts';
-import { confirmTransaction, reachAnew, revertTransaction, type Settled } from './transaction.ts';
+import { confirmTransaction, reachAnew, revertTransaction, type Settled, secondsOf } from './transaction.ts';
 
 /** How a host's transaction is kept open, confirmed or taken back, and how its history hears of it. */
 
 /** From now on a host's transaction stays open for as long as this run lives; or its time runs. */
-export function extend({ course, options }: Run, host: string, on: boolean): void {
+export function extend({ course, options, spans }: Run, host: string, on: boolean): void {
   const lease = course.leases.get(host);
-  if (lease !== undefined) lease.confirm = on ? (options.confirmTimeout ?? 0) : 0;
+  if (lease !== undefined) lease.confirm = on ? secondsOf(spans, host, options.confirmTimeout ?? 0) : 0;
 }
 
-function anew({ plan, options }: Run, name: string, patience: number): Promise<Connection> {
+function anew({ plan, options, course }: Run, name: string, patience: number): Promise<Connection> {
   const host = plan.hosts.find((each) => each.name === name);
   if (host === undefined) throw new Error(`${name} is not in the plan`);
   const target = { name, ssh: host.ssh };
   const connect = () => options.transport.connect(target, { phase: 'confirm' });
-  return reachAnew(name, { connect, patience });
+  return reachAnew(name, { connect, patience, onFailed: ({ problems }) => course.logins.set(name, problems) });
 }
 
 /** What was changed has not locked us out; where it has, the host's time runs until it takes it back. */
 export async function stillReached(step: Step, run: Run): Promise<void> {
   extend(run, step.host, false);
   await (await anew(run, step.host, run.options.confirmTimeout ?? 0)).close();
+  run.course.logins.delete(step.host);
   extend(run, step.host, true);
 }
 
@@ -53,6 +54,7 @@ export async function confirmed(step: Step, run: Run): Promise<StepOutcome> {
     settled = await confirmTransaction(connection, id, seconds);
   } catch (error) {
     if (!(error instanceof LvsctlError)) throw error;
+    run.course.logins.set(host, error.problems);
     settled = await confirmTransaction(await replaced(run, host, seconds + PATIENCE), id, seconds);
   }
   settle(run, host, settled);
@@ -116,6 +118,7 @@ async function backAgain(host: string, run: Run, first: Connection, reason: stri
       return await revertTransaction(connection, run.id, reason, seconds);
     } catch (error) {
       if (!(error instanceof LvsctlError) || performance.now() >= end) throw error;
+      if (connection !== first) run.course.logins.set(host, error.problems);
       if (connection !== first) await sleep(1000);
     }
     const another = await replaced(run, host, (end - performance.now()) / 1000);

@@ -1,4 +1,5 @@
-import { LvsctlError } from '../errors/index.ts';
+import { LvsctlError, type Problem } from '../errors/index.ts';
+import { UNCONFIRMED } from '../host/transaction.ts';
 import type { Plan, PlannedChange, PlannedHost } from '../plan/plan.ts';
 import { isRecord } from '../resources/holds.ts';
 import { diffOne, holds } from '../resources/index.ts';
@@ -43,6 +44,7 @@ export async function readBack(
       const installed = differ.some(({ kind }) => kind === 'package');
       const brought = differ.filter((one) => installed && isBrought(one, states.get(one.key)));
       const other = differ.filter((one) => !brought.includes(one));
+      const [reason, why] = reasonOf(settled.reason, problems, course.logins.get(host.name));
       return {
         host: host.name,
         status: other.length === 0 ? 'reverted' : 'partial',
@@ -51,9 +53,10 @@ export async function readBack(
         left,
         problems: [
           ...problems,
+          ...why,
           reverted(
             host.name,
-            settled,
+            { ...settled, reason },
             other.map(({ key }) => key),
             brought.map(({ key }) => key),
           ),
@@ -82,6 +85,18 @@ export async function readBack(
     const lost = [...problems, ...error.problems];
     return { host: host.name, status: 'unknown', done: [], missing: [], left, problems: lost };
   }
+}
+
+/** Where nobody confirmed for no new login worked, that is the reason; with what was not told of it yet. */
+function reasonOf(
+  reason: string,
+  told: readonly Problem[],
+  login: readonly Problem[] = [],
+): [reason: string, why: readonly Problem[]] {
+  const [first] = login;
+  if (reason !== UNCONFIRMED || first === undefined) return [reason, []];
+  const untold = login.filter(({ code }) => !told.some((one) => one.code === code));
+  return [`${reason}: a new login failed, ${first.code}`, untold];
 }
 
 /**

@@ -80,6 +80,8 @@ export interface Course {
   /** Hosts whose transaction may be open, by the step that it came to last. */
   open: Map<string, string>;
   settled: Map<string, Settled>;
+  /** Why a new login on a host failed last, while its changes were open. */
+  logins: Map<string, readonly Problem[]>;
   /** Connections that were replaced by newer ones. */
   extra: Connection[];
   leases: Map<string, Lease>;
@@ -108,6 +110,7 @@ export function newCourse(): Course {
     noted: new Set(),
     open: new Map(),
     settled: new Map(),
+    logins: new Map(),
     extra: [],
     leases: new Map(),
     watch: newWatch(),

@@ -8,7 +8,7 @@ import { isLastRecord, type StepOutcome } from './graph.ts';
 import { owner } from './lease.ts';
 import { opFailed, refused } from './problems.ts';
 import type { Run } from './run.ts';
-import { enterOp, leaseOp, mayLockOut, openOp } from './transaction.ts';
+import { enterOp, leaseOp, mayLockOut, openOp, secondsOf } from './transaction.ts';
 
 /**
  * Does one step of the plan on its host: the first of a host opens its transaction, and after the last one it is
@@ -26,7 +26,9 @@ export async function runStep(step: Step, run: Run): Promise<StepOutcome> {
   const begins = [
     leaseOp(id),
     ...noteOps(run, step.host),
-    ...(armed ? [opens ? openOp(plan, step.host, id, options.confirmTimeout ?? 0) : enterOp(id)] : []),
+    ...(armed
+      ? [opens ? openOp(plan, step.host, id, secondsOf(spans, step.host, options.confirmTimeout ?? 0)) : enterOp(id)]
+      : []),
   ];
   const ops = [...begins, ...step.changes.flatMap((change) => change.ops), ...step.ops];
   if (armed) course.open.set(step.host, step.id);

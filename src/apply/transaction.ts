@@ -1,6 +1,6 @@
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
 import { execute } from '../host/client.ts';
-import { isTaken, type Plan, type Step } from '../plan/plan.ts';
+import { isDrain, isTaken, type Plan, type Step } from '../plan/plan.ts';
 import type { Op } from '../resources/kind.ts';
 import type { Connection } from '../transport/types.ts';
 
@@ -18,6 +18,8 @@ export type Settled =
 export interface Spans {
   first: ReadonlyMap<string, string>;
   last: ReadonlyMap<string, string>;
+  /** Directors that drain real servers meanwhile. */
+  drains: ReadonlySet<string>;
 }
 
 /** Which step of each host opens its transaction, and after which one it is confirmed. Pure. */
@@ -26,7 +28,16 @@ export function spansOf(plan: Plan): Spans {
   return {
     first: new Map(taken.toReversed().map((step) => [step.host, step.id])),
     last: new Map(taken.map((step) => [step.host, step.id])),
+    drains: new Set(taken.filter(isDrain).map(({ host }) => host)),
   };
+}
+
+/** Seconds by which a director waits longer than the real servers that it drained: where nobody is left, they go back first. */
+const LATER = 10;
+
+/** Seconds after which a host takes its changes back. Pure. */
+export function secondsOf({ drains }: Spans, host: string, seconds: number): number {
+  return drains.has(host) ? seconds + LATER : seconds;
 }
 
 /** What opens a host's transaction, before the operations of its first step. */
@@ -68,11 +79,14 @@ export interface Reaching {
   connect: () => Promise<Connection>;
   /** Seconds to try. */
   patience: number;
+  /** Told of each attempt that failed. */
+  onFailed?: (error: LvsctlError) => void;
 }
 
-/** A new connection, tried for again until the time is over; then the last error. */
-export async function reachAnew(host: string, { connect, patience }: Reaching): Promise<Connection> {
+/** A new connection, tried for again until the time is over; then the last error that says why. */
+export async function reachAnew(host: string, { connect, patience, onFailed }: Reaching): Promise<Connection> {
   const end = performance.now() + patience * 1000;
+  let why: LvsctlError | undefined;
   for (;;) {
     const late = Math.max(1000, end - performance.now());
     const connecting = connect();
@@ -84,8 +98,11 @@ export async function reachAnew(host: string, { connect, patience }: Reaching): 
         (connection) => connection.close(),
         () => undefined,
       );
-      if (!(error instanceof LvsctlError) && !(error instanceof TooLate)) throw error;
-      if (performance.now() >= end) throw error instanceof TooLate ? tooLate(host) : error;
+      if (error instanceof LvsctlError) {
+        why = error;
+        onFailed?.(error);
+      } else if (!(error instanceof TooLate)) throw error;
+      if (performance.now() >= end) throw why ?? tooLate(host);
     }
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }

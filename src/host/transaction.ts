@@ -3,6 +3,8 @@ import { sh } from '../resources/sh.ts';
 /** What the program says of an operation that isn't done because the host takes its changes back, and because its run lost the host. */
 export const ENDED = 'the host takes its changes back: nothing more is done';
 export const NOT_HELD = 'this run does not hold the host any more: nothing more is done';
+/** The reason of a host that takes its changes back by itself. */
+export const UNCONFIRMED = 'nobody confirmed it in time';
 
 /**
  * The transaction of a host: its changes stand together or go together.
