@@ -1,6 +1,6 @@
 import { LvsctlError, type Problem } from '../errors/index.ts';
 import { execute } from '../host/client.ts';
-import { pastChanges, runNote } from '../plan/history.ts';
+import { partOf, pastChanges, runNote } from '../plan/history.ts';
 import { isTaken, type Step } from '../plan/plan.ts';
 import type { Op } from '../resources/kind.ts';
 import { confirmed, extend, lookAfterHost, stillReached, takeBack } from './closing.ts';
@@ -107,6 +107,7 @@ function noteOps({ plan, id, course }: Run, host: string): Op[] {
     purpose: plan.purpose,
     ...(commit === undefined ? {} : { commit }),
     ...(plan.of === undefined ? {} : { of: plan.of }),
+    part: partOf(plan, host),
     changes: changes.length,
   };
   return [{ name: 'run_note', args: [], input: runNote(id, head, changes) }];

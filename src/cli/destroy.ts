@@ -1,6 +1,7 @@
 import { LvsctlError, type Problem } from '../errors/index.ts';
 import { stillAsked } from '../inventory/derived.ts';
 import type { Cluster } from '../inventory/model.ts';
+import type { Plan, Warning } from '../plan/plan.ts';
 import { type ApplyOptions, agreeAndRun } from './apply.ts';
 import { planAfterOthers } from './make-plan.ts';
 import type { Output } from './output.ts';
@@ -17,8 +18,23 @@ export function destroyCommand(options: DestroyOptions, output: Output, signal: 
     question: 'Give all of this back?',
     make: async (target) => {
       if (options.limit !== undefined) refuseAsked(target.cluster, options.limit);
-      return planAfterOthers(target, options, output, { keep: true, destroy, signal });
+      const made = await planAfterOthers(target, options, output, { keep: true, destroy, signal });
+      return {
+        ...made,
+        plan: { ...made.plan, warnings: [...unreadAsking(target.cluster, made.plan), ...made.plan.warnings] },
+      };
     },
+  });
+}
+
+/** Who could not be read may be serving, and go on sending requests to those that are given back. Pure. */
+export function unreadAsking(cluster: Cluster, plan: Plan): Warning[] {
+  const unseen = new Set(plan.unseen.map(({ host }) => host));
+  const given = new Set(plan.steps.map(({ host }) => host));
+  return stillAsked(cluster, [...given]).flatMap(({ by, host, what }) => {
+    const unread = by.filter((name) => unseen.has(name));
+    const text = `${unread.join(' and ')} could not be read: it may go on sending requests of ${what} there`;
+    return unread.length === 0 ? [] : [{ host, key: what, text }];
   });
 }
 

@@ -24,7 +24,7 @@ export async function historyCommand(
   try {
     const { found, problems } = await readHistory(target, limited, output, signal);
     const runs = found.map((run) => ({ ...headOf(run), hosts: hostsOf(run.hosts) }));
-    output.emit('history', { runs: runs.map(({ end: _end, changes: _changes, ...run }) => run) });
+    output.emit('history', { runs: runs.map(({ end: _end, changes: _changes, part: _part, ...run }) => run) });
     if (runs.length > 0 || problems.length === 0) output.print(historyText(runs, output.paint));
     output.problems(problems);
     return problems.length > 0 ? EXIT.error : EXIT.done;
@@ -54,7 +54,7 @@ export async function showCommand(
     const limited = { ...options, limit: [...run.hosts.keys()] };
     const { found, problems } = await readRun(target, limited, output, { id: run.id, signal });
     const hosts = [...run.hosts].map(([host, head]) => ({ host, ...(found.get(host) ?? { run: head, changes: [] }) }));
-    const { end: _end, changes: _changes, ...head } = headOf(run);
+    const { end: _end, changes: _changes, part: _part, ...head } = headOf(run);
     output.emit('run', { ...head, hosts: hosts.map(({ host, run: { end }, changes }) => ({ host, end, changes })) });
     output.print(runText(head, hosts, output.paint));
     const all = [...history.problems, ...problems];

@@ -5,7 +5,7 @@ import type { Veil } from '../host/veil.ts';
 import { directorsOf } from '../inventory/derived.ts';
 import type { Cluster, Host } from '../inventory/model.ts';
 import { buildPlan } from '../plan/build.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan, Warning } from '../plan/plan.ts';
 import { chooseHosts, giveBack, type Survey, survey, takeBack } from '../survey/survey.ts';
 import { commitOf } from './commit.ts';
 import { type Aim, DRAIN_TIMEOUT, type HostOptions } from './context.ts';
@@ -17,7 +17,7 @@ import { secrecyOf } from './veil.ts';
 interface Purpose {
   destroy?: { keepPackages: boolean };
   /** The run that is taken back, and the hosts on which it left something. */
-  rollback?: { run: string; hosts: string[] };
+  rollback?: { run: string; hosts: string[]; leftOut: Warning[] };
 }
 
 function purposeOf({ destroy, rollback }: Purpose): Plan['purpose'] {
@@ -78,7 +78,9 @@ export async function makePlan(
   };
   // A director that only would drain and can't be read takes no part: the plan warns of what is lost.
   const unseen = read.unseen.filter(({ host }) => !beside.includes(host));
-  return { plan: buildPlan(context, read.seen, unseen, purposeOf(extra)), survey: read, veil };
+  const plan = buildPlan(context, read.seen, unseen, purposeOf(extra));
+  const warnings = [...(extra.rollback?.leftOut ?? []), ...plan.warnings];
+  return { plan: { ...plan, warnings }, survey: read, veil };
 }
 
 /**

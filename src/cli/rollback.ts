@@ -1,11 +1,12 @@
 import { failure, LvsctlError } from '../errors/index.ts';
 import { isTakeable } from '../plan/history.ts';
+import type { Warning } from '../plan/plan.ts';
 import { type ApplyOptions, agreeAndRun } from './apply.ts';
 import { type Aim, aim } from './context.ts';
 import { makePlan, planAfterOthers } from './make-plan.ts';
 import type { Output } from './output.ts';
 import { showPlan } from './plan.ts';
-import { checkRunId, chooseRun, headOf, type Run, readHistory } from './runs.ts';
+import { checkRunId, chooseRun, headOf, leftOut, type Run, readHistory } from './runs.ts';
 
 export interface RollbackOptions extends ApplyOptions {
   out?: string;
@@ -24,8 +25,8 @@ export async function rollbackCommand(
     instead: 'Say --yes; lvsctl show ID tells what a run changed.',
     question: 'Take this back?',
     make: async (target) => {
-      const run = await runToTakeBack(id, target, options, output, signal);
-      const extra = { keep: true as const, rollback: { run: run.id, hosts: hostsOf(run) }, signal };
+      const { run, without } = await runToTakeBack(id, target, options, output, signal);
+      const extra = { keep: true as const, rollback: { run: run.id, hosts: hostsOf(run), leftOut: without }, signal };
       const made = await planAfterOthers(target, options, output, extra);
       output.print(`Takes back run ${run.id}\n`);
       const after =
@@ -46,8 +47,8 @@ async function saveRollback(
 ): Promise<number> {
   const target = await aim(options, output);
   try {
-    const run = await runToTakeBack(id, target, options, output, signal);
-    const extra = { keep: false, rollback: { run: run.id, hosts: hostsOf(run) }, signal };
+    const { run, without } = await runToTakeBack(id, target, options, output, signal);
+    const extra = { keep: false, rollback: { run: run.id, hosts: hostsOf(run), leftOut: without }, signal };
     const { plan } = await makePlan(target, options, output, extra);
     output.print(`Takes back run ${run.id}\n`);
     return showPlan(plan, out, output);
@@ -62,7 +63,7 @@ function hostsOf(run: Run): string[] {
 }
 
 /**
- * The run that is named, or the last one that left something.
+ * The run that is named, or the last one that left something; and the hosts that can't be asked what it left there.
  * @throws RUN-UNKNOWN, RUN-AMBIGUOUS, ROLLBACK-NOTHING; what hosts could not be read for, unless they are to be left out
  */
 async function runToTakeBack(
@@ -71,11 +72,11 @@ async function runToTakeBack(
   options: ApplyOptions,
   output: Output,
   signal: AbortSignal,
-): Promise<Run> {
+): Promise<{ run: Run; without: Warning[] }> {
   const history = await readHistory(target, options, output, signal);
   if (history.problems.length > 0 && options.skipUnreachable !== true) throw new LvsctlError(history.problems);
   const run = id === undefined ? history.found.find(isTaken) : chooseRun(id, history);
-  if (run !== undefined && isTaken(run)) return run;
+  if (run !== undefined && isTaken(run)) return { run, without: leftOut(run, target.cluster, history.unread) };
   throw failure({
     code: 'ROLLBACK-NOTHING',
     place: { kind: 'none' },

@@ -1,5 +1,8 @@
 import { failure, LvsctlError, type Problem } from '../errors/index.ts';
+import type { Cluster } from '../inventory/model.ts';
+import type { UnseenHost } from '../plan/build.ts';
 import { type HostRun, type PastChange, parseChanges, parseRun } from '../plan/history.ts';
+import type { Warning } from '../plan/plan.ts';
 import { chooseHosts, readRuns, survey } from '../survey/survey.ts';
 import type { Aim, HostOptions } from './context.ts';
 import type { Output } from './output.ts';
@@ -19,10 +22,12 @@ export interface RunOnHost {
   changes: PastChange[];
 }
 
-interface Reading<T> {
+export interface Reading<T> {
   found: T;
   /** Of hosts that could not be read. */
   problems: readonly Problem[];
+  /** Their names. */
+  unread: string[];
 }
 
 /** Reads the history of hosts: their runs, newest first. */
@@ -42,7 +47,7 @@ export async function readHistory(
     }
   }
   const orders = seen.map(({ facts }) => (facts.history ?? []).flatMap((past) => parseRun(past)?.id ?? []));
-  return { found: newestFirst(runs, orders), problems: unseen.flatMap(({ problems }) => problems) };
+  return { found: newestFirst(runs, orders), ...unreadOf(unseen) };
 }
 
 /**
@@ -79,7 +84,29 @@ export async function readRun(
     const run = facts.run === undefined ? undefined : parseRun(facts.run);
     if (facts.run !== undefined && run !== undefined) found.set(host.name, { run, changes: parseChanges(facts.run) });
   }
-  return { found, problems: unseen.flatMap(({ problems }) => problems) };
+  return { found, ...unreadOf(unseen) };
+}
+
+function unreadOf(unseen: readonly UnseenHost[]): Omit<Reading<unknown>, 'found'> {
+  return { problems: unseen.flatMap(({ problems }) => problems), unread: unseen.map(({ host }) => host.name) };
+}
+
+/**
+ * Hosts of which nobody tells what a run changed there: those that the inventory doesn't have any more, or not by that
+ * name, and those that could not be read. A host that has nothing to tell was never begun. Pure.
+ */
+export function leftOut({ hosts, id }: Run, { hosts: all }: Cluster, unread: readonly string[]): Warning[] {
+  const told = new Set([...hosts].map(([name, { part }]) => part?.host ?? name));
+  const parts = [...hosts.values()].flatMap(({ part }) => (part === undefined ? [] : [part]));
+  const among = parts.length === 0 ? unread : [...new Set(parts.flatMap((part) => part.among))];
+  const managed = new Set(all.filter((host) => host.managed).map(({ name }) => name));
+  return among.flatMap((host): Warning[] => {
+    if (told.has(host)) return [];
+    const key = `run ${id.slice(0, 8)}`;
+    if (!managed.has(host))
+      return [{ host, key, text: 'the inventory has no such host any more: what the run changed there stays' }];
+    return unread.includes(host) ? [{ host, key, text: 'it could not be read: what the run changed there stays' }] : [];
+  });
 }
 
 async function read(aim: Aim, options: HostOptions, output: Output, signal: AbortSignal, id?: string) {
@@ -123,7 +150,7 @@ export function checkRunId(said: string): void {
  * The run that an operator names, by the beginning of its id.
  * @throws RUN-UNKNOWN, RUN-AMBIGUOUS; where hosts could not be read, their problems with it
  */
-export function chooseRun(said: string, { found, problems }: Reading<Run[]>): Run {
+export function chooseRun(said: string, { found, problems }: Pick<Reading<Run[]>, 'found' | 'problems'>): Run {
   const fitting = found.filter(({ id }) => id.startsWith(said.toLowerCase()));
   const [run, other] = fitting;
   if (run !== undefined && other === undefined) return run;

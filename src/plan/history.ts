@@ -3,7 +3,7 @@ import { isRecord } from '../resources/holds.ts';
 import { backOf, isLate, kinds, type Resource, recordOf } from '../resources/index.ts';
 import { type Recorded, type Shown, STAGES, type Stage } from '../resources/kind.ts';
 import type { StagedResource } from './manifest.ts';
-import type { Plan, PlannedChange } from './plan.ts';
+import { isDrain, type Plan, type PlannedChange } from './plan.ts';
 
 /** What a host's history tells of a run. */
 export interface RunHead {
@@ -19,6 +19,8 @@ export interface RunHead {
   commit?: { id: string; dirty: boolean };
   /** A rollback: the run that it takes back. */
   of?: string;
+  /** The host's name in the inventory then, and those of all that the run was to change (the first ones of many). */
+  part?: { host: string; among: string[] };
   /** The number of resources changed on this host. */
   changes: number;
 }
@@ -85,6 +87,15 @@ export function pastChanges(plan: Plan, host: string): PastChange[] {
   return [...past.values()];
 }
 
+/** Names that a host keeps of those that a run was to change. */
+const NAMES_KEPT = 100;
+
+/** What a host notes of a run's other hosts, so that none of them is forgotten when it is taken back. Pure. */
+export function partOf({ steps }: Plan, host: string): NonNullable<RunHead['part']> {
+  const changed = steps.filter((step) => step.changes.length > 0 && !isDrain(step)).map((step) => step.host);
+  return { host, among: [...new Set(changed)].slice(0, NAMES_KEPT) };
+}
+
 /** The text of an entry that hasn't ended: lines with the run, its head and its changes (src/host/history.ts). Pure. */
 export function runNote(id: string, head: RunHead, changes: readonly PastChange[]): string {
   return `${id}\n${JSON.stringify(head)}\n${JSON.stringify(changes)}\n`;
@@ -93,13 +104,16 @@ export function runNote(id: string, head: RunHead, changes: readonly PastChange[
 /** Reads a run's head as found on a host; anything that isn't one counts as none. Pure. */
 export function parseRun({ id, result, head }: PastRun): HostRun | undefined {
   if (!isRecord(head) || !/^[0-9a-f]+$/.test(id)) return undefined;
-  const { plan, who, when, cluster, purpose, changes, of, commit } = head;
+  const { plan, who, when, cluster, purpose, changes, of, commit, part } = head;
   if (typeof plan !== 'string' || typeof who !== 'string' || typeof when !== 'string') return undefined;
   if (typeof cluster !== 'string' || typeof changes !== 'number') return undefined;
   if (purpose !== 'apply' && purpose !== 'destroy' && purpose !== 'rollback') return undefined;
   return {
     ...{ id, plan, who, when, cluster, purpose, changes, end: endOf(result) },
     ...(typeof of === 'string' ? { of } : {}),
+    ...(isRecord(part) && typeof part.host === 'string' && Array.isArray(part.among)
+      ? { part: { host: part.host, among: part.among.filter((name) => typeof name === 'string') } }
+      : {}),
     ...(isRecord(commit) && typeof commit.id === 'string'
       ? { commit: { id: commit.id, dirty: commit.dirty === true } }
       : {}),

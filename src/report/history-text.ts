@@ -22,7 +22,7 @@ export function historyText(runs: readonly RunRow[], paint: Paint): string {
       run.purpose,
       commitText(run),
       `${total} on ${run.hosts.length}`,
-      undone.has(run.id) ? 'taken back' : resultOf(run.hosts.map(({ end }) => end.state)),
+      resultOf(run, undone.get(run.id)),
       printable(run.who),
     ];
   });
@@ -38,14 +38,19 @@ export function historyText(runs: readonly RunRow[], paint: Paint): string {
   return [paint.faint(line(head)), ...rows.map(line)].join('\n');
 }
 
-/** What rollbacks took back that stand themselves; the newest run comes first. */
-function takenBack(runs: readonly RunRow[]): Set<string> {
-  const undone = new Set<string>();
+/** By run the hosts on which rollbacks took it back that stand themselves; the newest run comes first. */
+function takenBack(runs: readonly RunRow[]): Map<string, Set<string>> {
+  const undone = new Map<string, Set<string>>();
   for (const { id, of, hosts } of runs) {
-    const stands = hosts.every(({ end }) => end.state === 'confirmed' || end.state === 'done');
-    if (of !== undefined && stands && !undone.has(id)) undone.add(of);
+    if (of === undefined) continue;
+    const standing = hosts.filter(({ host, end }) => stands(end) && undone.get(id)?.has(host) !== true);
+    undone.set(of, new Set([...(undone.get(of) ?? []), ...standing.map(({ host }) => host)]));
   }
   return undone;
+}
+
+function stands({ state }: RunEnd): boolean {
+  return state === 'confirmed' || state === 'done';
 }
 
 function shortened(text: string, width: number): string {
@@ -62,8 +67,13 @@ function commitText({ commit }: Pick<HostRun, 'commit'>): string {
   return commit === undefined ? '-' : `${printable(commit.id).slice(0, 7)}${commit.dirty ? '+' : ''}`;
 }
 
-function resultOf(states: readonly RunEnd['state'][]): string {
-  return new Set(states).size === 1 ? (states[0] ?? '') : 'mixed';
+function resultOf({ hosts }: RunRow, undone: ReadonlySet<string> = new Set()): string {
+  const standing = hosts.filter(({ end, changes }) => stands(end) && changes > 0);
+  const left = standing.filter(({ host }) => !undone.has(host));
+  if (left.length < standing.length) return left.length === 0 ? 'taken back' : 'partly taken back';
+  const states = new Set(hosts.map(({ end }) => end.state));
+  const [first = ''] = states;
+  return states.size === 1 ? first : 'mixed';
 }
 
 /** What a run changed, host by host, with what was there before as far as that is kept. */

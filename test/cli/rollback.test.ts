@@ -125,6 +125,19 @@ describe('rollback', () => {
     expect(await ok('rollback', first?.id ?? '', '--yes')).toContain('Nothing to take back');
   });
 
+  test('says which hosts of the run the inventory does not have any more', async () => {
+    describeFiles({ '/etc/motd': 'one\n' });
+    await ok('apply', '--yes');
+    const [entry = ''] = readdirSync(join(root, 'var/lib/lvsctl/history'));
+    const path = `/var/lib/lvsctl/history/${entry}`;
+    expect(on(path)).toContain('"part":{"host":"here","among":["here"]}');
+    put(path, (on(path) ?? '').replace('"among":["here"]', '"among":["here","gone"]'));
+    const told = /Warning {2}gone, run [0-9a-f]{8}: the inventory has no such host any more/;
+    expect(await ok('rollback', '--out', 'back')).toMatch(told);
+    expect(await ok('rollback', '--yes')).toMatch(told);
+    expect(on('/etc/motd')).toBe('theirs\n');
+  });
+
   test('is saved, looked at, and run later, once', async () => {
     describeFiles({ '/etc/motd': 'one\n' });
     await ok('apply', '--yes');

@@ -5,6 +5,7 @@ import {
   type PastChange,
   parseChanges,
   parseRun,
+  partOf,
   pastChanges,
   type RunHead,
   runNote,
@@ -192,6 +193,16 @@ describe('a run in a host’s history', () => {
     expect(run && isTakeable({ ...run, purpose: 'destroy' })).toBe(false);
   });
 
+  it('knows the hosts that the run was to change', () => {
+    const web = ['h', 'i'].map((host) => ({ host, stage: 'web', changes: [{}] }));
+    const drain = { host: 'd', stage: 'drain', changes: [{}] };
+    const part = partOf({ steps: [drain, ...web, ...web] } as unknown as Plan, 'h');
+    expect(part).toEqual({ host: 'h', among: ['h', 'i'] });
+    expect(parseRun(past({ ...HEAD, part }))?.part).toEqual(part);
+    expect(parseRun(past({ ...HEAD, part: { host: 'h', among: [1, 'i'] } }))?.part?.among).toEqual(['i']);
+    expect(parseRun(past({ ...HEAD, part: 'x' }))?.part).toBeUndefined();
+  });
+
   it.each([null, 'x', [], {}, { ...HEAD, plan: 1 }, { ...HEAD, purpose: 'x' }])('is none where it reads %j', (head) => {
     expect(parseRun(past(head))).toBeUndefined();
   });
@@ -231,6 +242,21 @@ describe('a run in a host’s history', () => {
       'a1b2c3d4  2026-01-01 10:11  rollback  -         3 on 2     mixed      somebody.…',
     ]);
     expect(historyText([], makePaint(false))).toBe('No host tells of a run.');
+  });
+
+  it('says what was taken back on some of its hosts alone', () => {
+    const end = { state: 'confirmed' } as const;
+    const row = (id: string, hosts: string[], of?: string) => {
+      const more = of === undefined ? {} : { of, purpose: 'rollback' as const };
+      return { ...HEAD, ...more, id, end, hosts: hosts.map((host) => ({ host, end, changes: host === 'd' ? 0 : 1 })) };
+    };
+    const first = (...rows: ReturnType<typeof row>[]) => historyText(rows, makePaint(false)).split('\n').at(-1);
+    // d only drained, and has nothing to take back.
+    const run = row('a', ['a', 'b', 'd']);
+    expect(first(row('b', ['a'], 'a'), run)).toContain('partly taken back');
+    expect(first(row('c', ['b'], 'a'), row('b', ['a'], 'a'), run)).toMatch(/ {2}taken back/);
+    expect(first(row('c', ['a'], 'b'), row('b', ['a', 'b'], 'a'), run)).toContain('partly taken back');
+    expect(first(row('c', ['a'], 'b'), row('b', ['a'], 'a'), run)).toContain('confirmed');
   });
 
   it('says what was taken back, and no more once that was taken back itself', () => {
