@@ -113,9 +113,9 @@ export function heldThen(seen: SeenHost): Held {
 function outOf({ states }: SeenHost, resource: IpvsResource, configured: ReadonlySet<string>): Set<string> {
   const live = states.get(keyOf(resource));
   const checker = checkerOf(resource);
-  if (checker === undefined || !isService(live)) return new Set();
-  const serving = live.destinations.filter(({ weight }) => weight > 0 || !checker.inhibit).map(endpoint);
-  return new Set([...configured].filter((place) => !serving.includes(place)));
+  if (checker === undefined || resource.state !== 'present' || !isService(live)) return new Set();
+  const serving = new Set(live.destinations.filter(({ weight }) => weight > 0 || !checker.inhibit).map(endpoint));
+  return new Set(resource.destinations.map(endpoint).filter((place) => configured.has(place) && !serving.has(place)));
 }
 
 function held(seen: SeenHost, rows: Row[], stateOf: (file: FileResource) => unknown, when: 'now' | 'then'): Held {
