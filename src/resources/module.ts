@@ -54,17 +54,21 @@ observe_module() {
   IFS=$oldifs
 }
 
-# Which modules a host had before lvsctl loaded any: others come along as dependencies, and go with theirs.
+# Which modules a host had before lvsctl loaded any: others come along as dependencies, and go with theirs. Half a list
+# would be worse than none.
 note_modules() {
   if [ -r "$R/proc/modules" ] && [ ! -e "$R/var/lib/lvsctl/modules" ] && own_folder; then
     text=
     while IFS=' ' read -r line rest; do text=$text$line$nl; done <"$R/proc/modules"
-    printf '%s' "$text" >"$R/var/lib/lvsctl/modules"
+    list=$R/var/lib/lvsctl/modules
+    if printf '%s' "$text" >"$list.new" && on_disk "$list.new" && mv -f "$list.new" "$list"; then :
+    else rm -f "$list.new"; echo "can't write $list: is the disk full, or read-only?"; return 1
+    fi
   fi
 }
 
 op_module_load() {
-  note_modules
+  note_modules || [ -n "$back" ] || return 1
   modprobe -- "$1"
 }
 

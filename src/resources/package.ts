@@ -126,6 +126,7 @@ op_package_install() {
     for unit in \${spec#*=}; do masked="$masked $unit"; done
     IFS=$oldifs
   done
+  note_things "$manager" || return 1
   if [ "$manager" = apt ] && [ -n "$masked" ] && [ -d "$R/run/systemd/system" ]; then
     trap 'unmask; exit 1' HUP INT TERM
     # shellcheck disable=SC2086
@@ -133,7 +134,6 @@ op_package_install() {
   else
     masked=
   fi
-  note_things "$manager" || return 1
   # shellcheck disable=SC2086
   output=$(install_with "$manager" $names)
   result=$?
