@@ -170,6 +170,16 @@ function unsettled(host: string, output: string): Problem {
   };
 }
 
+/** It takes its changes back, or can't: files that don't come back are told. */
+function goingOn(host: string, why: string): Problem {
+  if (why.trim() === '') return unsettled(host, 'it takes them back and has not come to the end');
+  return {
+    ...unsettled(host, ''),
+    what: `its changes are not all taken back: ${why.trim()}`,
+    next: 'Mend what it tells. The host tries again by itself every ten seconds, and the next lvsctl apply does first of all.',
+  };
+}
+
 async function settledBy(connection: Connection, op: Op, timeout: number): Promise<Settled> {
   const [result] = await execute(connection, [op], { phase: 'settle', timeout });
   if (op.name === 'tx_confirm' && result?.status === 'done') return { state: 'confirmed' };
@@ -177,5 +187,7 @@ async function settledBy(connection: Connection, op: Op, timeout: number): Promi
   if (word === 'reverted') return { state: 'reverted', reason, log: log.join('\n').trim() };
   if (word === 'confirmed') return { state: 'confirmed' };
   if (word === 'closed') return { state: 'unopened' };
+  if (word === 'reverting')
+    return { state: 'unknown', problems: [goingOn(connection.host, [reason, ...log].join('\n'))] };
   return { state: 'unknown', problems: [unsettled(connection.host, result?.output ?? '')] };
 }

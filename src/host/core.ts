@@ -194,19 +194,30 @@ take() {
   elif [ "$size" -gt 0 ]; then
     dd bs="$size" count=1 iflag=fullblock of="$1" 2>/dev/null <&3
   else
-    : >"$1"
+    true >"$1"
   fi || { umask "$old"; rm -f "$1"; echo "can't write $1: is the disk full, or read-only?"; return 1; }
   umask "$old"
+  given=1
   IFS= read -r line <&3 || line=
   [ "$line" = "$nonce" ] && return 0
   rm -f "$1"
   exit 0
 }
 
-# lvsctl's own folder, for root alone.
+# give COMMAND...: the operation's input is what the command reads. What takes back needs no room for it so: all of it is
+# on this host.
+give() {
+  dd bs="$size" count=1 iflag=fullblock 2>/dev/null <&3 | "$@"
+  status=$?
+  given=1
+  IFS= read -r line <&3
+  return "$status"
+}
+
+# lvsctl's own folder, for root alone from its first moment: names of copies in it tell of what they hold.
 own_folder() {
   [ -d "$R/var/lib/lvsctl/before" ] && return 0
-  mkdir -p "$R/var/lib/lvsctl/before" && chmod 0700 "$R/var/lib/lvsctl" "$R/var/lib/lvsctl/before"
+  (umask 077 && mkdir -p "$R/var/lib/lvsctl/before") && chmod 0700 "$R/var/lib/lvsctl" "$R/var/lib/lvsctl/before"
 }
 
 # Makes a folder and those above it, and notes which: they go again when nothing is in them any more.
@@ -247,6 +258,7 @@ unstage() {
   set -f
 }
 
+staged=
 # place PATH: there is a folder for it, and "staged" is a name in there to be renamed to PATH.
 place() {
   unit_touched "$1"
@@ -278,7 +290,12 @@ give_back() {
 
 op_manifest_write() {
   own_folder || return 1
-  put /var/lib/lvsctl/manifest.json root root 0600
+  place /var/lib/lvsctl/manifest.json && take "$staged" || return 1
+  # Nothing else tells what lvsctl manages: its bytes are on the disk before its name is.
+  chown root:root "$staged" && chmod 0600 "$staged" && on_disk "$staged" && mv -fT "$staged" "$R/var/lib/lvsctl/manifest.json" &&
+    return 0
+  rm -f "$staged"
+  return 1
 }
 
 # before_keep PATH SHA256: a copy of what lvsctl is about to replace for the first time, named by its content. That may be
@@ -309,7 +326,7 @@ op_before_prune() {
     case $noted in *"$name"*) continue ;; esac
     [ $# -eq 0 ] || set -- "$@" -o
     set -- "$@" -inum "$inode"
-    : >"$R/var/lib/lvsctl/before/$name"
+    true >"$R/var/lib/lvsctl/before/$name"
   done <<LIST
 $(ls -i "$R/var/lib/lvsctl/before" 2>/dev/null)
 LIST

@@ -13,7 +13,14 @@ export const UNCONFIRMED = 'nobody confirmed it in time';
  * `revert` (operations that take the changes back), `paths` and `files` (what stood where files are about to be
  * changed), `program` (this text), `deadline` (seconds since boot) and the token `armed`. A guard on the host, which
  * no connection holds, takes the changes back when the deadline passes. Who wants to confirm or to take back renames
- * the token first, to `confirmed` or `reverting`: one of them succeeds, and the other says so.
+ * the token first, to `confirmed` or `reverting`: one of them succeeds, and the other says so. Then it renames
+ * `turn.0` to have its own name behind the dot: it carries the word out. Whoever finds there one that is gone takes its
+ * place by one rename, and so on.
+ *
+ * Taking back must work on a disk that takes nothing more. Renames need no room; a kept file that can't be copied to its
+ * place is linked there; `spare` and `deadline` go for what is noted; how it ended stands in `reverted` already. Where a
+ * file that stands on disk doesn't come back all the same, nothing is closed and no copy dropped: the guard tries again,
+ * and so does the next run.
  *
  * After a power cut, `settle` runs before anything that reads what was changed. What is live then follows from files:
  * only what stands on disk is taken back.
@@ -39,6 +46,17 @@ tx_until() {
   printf '%s\n' $((up + $1)) >"$2/deadline.$$" && mv -f "$2/deadline.$$" "$2/deadline"
 }
 
+# process_of PID: sets "process" to its number and when it began (proc(5), stat: field 22), which no later one with that
+# number has. One that is dead and that nobody waited for counts as gone.
+process_of() {
+  process=
+  { line_of "/proc/$1/stat"; } 2>/dev/null || return 1
+  # shellcheck disable=SC2086
+  set -- "$1" \${line##*) }
+  case \${2-Z} in Z | X) return 1 ;; esac
+  process=$1.\${21}
+}
+
 # What is written before the token must be on the disk before the token changes.
 on_disk() {
   sync "$@" 2>/dev/null || flush
@@ -59,8 +77,10 @@ settle_arm() {
 # memory for it. Nothing is changed before it is there.
 guard_start() {
   if [ -d "$R/run/systemd/system" ]; then
+    # One that comes again when all is over finds no program, and that is no failure.
+    # shellcheck disable=SC2016
     systemd-run --quiet --collect --unit="lvsctl-revert-$1" --property=Restart=on-failure --property=RestartSec=5 \
-      sh "$tx/program" guard 2>&1 || return 1
+      sh -c '[ ! -e "$1" ] || exec sh "$1" guard' lvsctl-guard "$tx/program" 2>&1 || return 1
   else
     LVSCTL_ROOT=$R setsid sh "$tx/program" guard </dev/null >/dev/null 2>&1 3>&- &
   fi
@@ -87,7 +107,8 @@ op_tx_open() {
   status=$?
   umask "$mask"
   [ "$status" -eq 0 ] || { rm -rf "$tx.new"; return 1; }
-  printf '%s\n' "$id" >"$tx.new/id" && true >"$tx.new/armed" && tx_until "$seconds" "$tx.new" &&
+  printf '%s\n' "$id" >"$tx.new/id" && true >"$tx.new/armed" && true >"$tx.new/turn.0" && echo >"$tx.new/spare" &&
+    printf '%s\n' "$id" 'the disk had no room to note why' >"$tx.new/reverted" && tx_until "$seconds" "$tx.new" &&
     flush && mv -T "$tx.new" "$tx" && on_disk "$R/var/lib/lvsctl" && guard_start "$id" && settle_arm && tx_hold "$id" &&
     return 0
   echo 'nothing can be armed here: no change is made that could not be taken back'
@@ -101,7 +122,8 @@ op_tx_open() {
 held=
 tx_hold() {
   held=$1
-  printf '%s\n' $$ >"$tx/session"
+  process_of $$
+  printf '%s\n' "$process" >"$tx/session"
 }
 
 tx_holds() {
@@ -133,40 +155,103 @@ op_lease_enter() {
 
 # Keeps what stands at the paths, and the program.
 tx_keep() {
-  : >"$tx.new/paths"
+  true >"$tx.new/paths" || return 1
   tr '\0\n' '\n\001' <"/proc/$$/cmdline" | sed -n "/^engine=$engine/p" | tr '\001' '\n' >"$tx.new/program" || return 1
   line_of "$tx.new/program"
   if [ "$line" != "engine=$engine" ]; then echo "can't read /proc/$$/cmdline"; return 1; fi
   for path; do
     shift
-    printf '%s\n' "$path" >>"$tx.new/paths"
+    printf '%s\n' "$path" >>"$tx.new/paths" || return 1
     if [ -f "$R$path" ] || [ -L "$R$path" ]; then set -- "$@" ".$path"; fi
   done
   [ $# -gt 0 ] || return 0
   (cd "$R/" && cp -a --parents "$@" "$tx.new/files")
 }
 
-# tx_file PATH: what stood there stands there again.
+# tx_file PATH: what stood there stands there again. Without the copies nothing tells what that was.
 op_tx_file() {
   if [ -e "$tx/files$1" ] || [ -L "$tx/files$1" ]; then
-    place "$1" && cp -a "$tx/files$1" "$staged" && mv -fT "$staged" "$R$1" && return 0
+    if place "$1" && tx_copy "$tx/files$1" && mv -fT "$staged" "$R$1"; then return 0; fi
     rm -f "$staged"
-    return 1
+    # It may never have been changed.
+    tx_same "$tx/files$1" "$R$1"
+    return
   fi
+  if [ ! -e "$tx/files" ]; then echo "the copies that this host kept are gone: $1 stays"; return 1; fi
   unstage "\${1%/*}"
+  # A folder was never ours.
+  if [ -d "$R$1" ] && [ ! -L "$R$1" ]; then return 0; fi
   rm -f "$R$1" && unfold "$1"
+}
+
+# A link needs no room; both are on one disk, or it fails.
+tx_copy() {
+  cp -a "$1" "$staged" && return 0
+  rm -f "$staged"
+  cp -al "$1" "$staged" 2>/dev/null
+}
+
+# tx_same COPY FILE: whether the file is as its copy.
+tx_same() {
+  if [ -L "$1" ]; then
+    [ -L "$2" ] && [ "$(readlink "$1")" = "$(readlink "$2")" ]
+    return
+  fi
+  if [ ! -f "$2" ] || [ -L "$2" ]; then return 1; fi
+  before=$(stat -c '%a %u %g' "$1" && sha256sum <"$1") || return 1
+  [ "$before" = "$(stat -c '%a %u %g' "$2" && sha256sum <"$2")" ]
+}
+
+# tx_files: all that stood on disk stands there again.
+tx_files() {
+  kept=1
+  while IFS= read -r path; do
+    op_tx_file "$path" || { echo "$path is not as it was"; kept=; }
+  done <"$tx/paths"
+  [ -n "$kept" ]
+}
+
+# The same at last; what keeps it is told, and on a disk that takes nothing noted nowhere else.
+why=
+tx_files_or_why() {
+  why=$(tx_files 2>&1) && why= && return 0
+  printf '%s\n' "$why"
+  return 1
 }
 
 # tx_claim confirmed|reverting: only one can have the token.
 tx_claim() {
   mv -T "$tx/armed" "$tx/$1" 2>/dev/null || return 1
-  printf '%s\n' $$ >"$tx/claimer"
+  tx_turn
+  mine=$?
   on_disk "$tx"
+  return "$mine"
 }
 
-# Whether a process that is known by its number is one of ours.
+# tx_turn: whether it is for this process to do what the token says. "after" is who had to before: 0, nobody; again,
+# somebody who could not.
+tx_turn() {
+  set +f
+  for turn in "$tx"/turn.*; do :; done
+  set -f
+  [ -e "$turn" ] || return 1
+  after=\${turn##*/turn.}
+  case $after in
+    0 | again) ;;
+    *) if [ -z "$booting" ] && tx_lives "$after"; then return 1; fi ;;
+  esac
+  process_of $$
+  mv -T "$turn" "$tx/turn.$process" 2>/dev/null
+}
+
+# tx_lives PID.START: whether it is that process and not a later one with its number; a number alone, as earlier versions
+# and staged files have it: whether it is one of ours. The first is told without another process: there may be no memory
+# for one, and two that take back at once would undo each other's work.
 tx_lives() {
-  kill -0 "$1" 2>/dev/null && grep -q lvsctl "/proc/$1/cmdline" 2>/dev/null
+  case $1 in
+    *.*) process_of "\${1%%.*}" && [ "$process" = "$1" ] ;;
+    *) kill -0 "$1" 2>/dev/null && grep -q lvsctl "/proc/$1/cmdline" 2>/dev/null ;;
+  esac
 }
 
 # tx_kill PID: it and all that it began. It is stopped first, so that it begins nothing more.
@@ -196,25 +281,26 @@ tx_kill() {
 # Nothing is open any more. Until then the guard stays: it follows whoever is cut off in the middle of this.
 tx_end() {
   [ ! -e "$tx/wants" ] || wants=1
-  line_of "$tx/guard"
+  guard=
+  if line_of "$tx/guard"; then guard=$line; fi
   rm -f "$R$settle_link" "$R$settle_unit"
   [ -z "\${wants-}" ] || rmdir "$R\${settle_link%/*}" 2>/dev/null
   rm -rf "$tx.old"
   mv -T "$tx" "$tx.old" || return 1
-  if [ -n "$line" ] && [ "$line" != $$ ]; then kill "$line" 2>/dev/null; fi
+  if [ -n "$guard" ] && [ "\${guard%%.*}" != $$ ] && tx_lives "$guard"; then kill "\${guard%%.*}"; fi
   rm -rf "$tx.old"
 }
 
 # The changes stand; which ones is noted, for an answer that is lost on its way. What they put aside goes.
 tx_stand() {
-  printf '%s\n' $$ >"$tx/claimer"
   if [ -e "$tx/aside" ]; then
     while IFS= read -r path; do
       rm -rf "$R\${path%/*}/.lvsctl-aside.\${path##*/}"
       unfold "$path"
     done <"$tx/aside"
   fi
-  cp "$tx/id" "$R/var/lib/lvsctl/confirmed.$$" && mv -f "$R/var/lib/lvsctl/confirmed.$$" "$R/var/lib/lvsctl/confirmed"
+  noted=$R/var/lib/lvsctl/confirmed
+  if cp "$tx/id" "$noted.$$" && mv -f "$noted.$$" "$noted"; then :; else rm -f "$noted.$$"; ln -f "$tx/id" "$noted"; fi
   line_of "$tx/id"
   op_run_close "$line" confirmed
   tx_end
@@ -225,6 +311,8 @@ op_tx_confirm() {
     tx_stand
     return 0
   fi
+  # It may be for another one to end it.
+  [ ! -e "$tx/confirmed" ] || tx_wait
   op_tx_status "$1"
   return 1
 }
@@ -235,19 +323,29 @@ op_tx_revert() {
   else tx_wait
   fi
   op_tx_status "$1"
+  tx_unmoved
+}
+
+# A token that can't be renamed: the shell says why.
+tx_unmoved() {
+  [ ! -e "$tx/armed" ] || true >>"$tx/armed"
 }
 
 # Another one has the token: its end is waited for, or its work done where it is gone. Of several that wait, one takes
-# the place of each that is gone.
+# the place of each that is gone. Where that one can't, it is told.
 tx_wait() {
   waited=0
   while [ -e "$tx/reverting" ] || [ -e "$tx/confirmed" ]; do
     [ "$waited" -lt 300 ] || return 0
-    if line_of "$tx/claimer" && tx_lives "$line"; then :
-    elif [ -z "$line" ] && [ "$waited" -lt 5 ]; then :
-    elif ! mkdir "$tx/over.$line" 2>/dev/null; then :
-    elif [ -e "$tx/confirmed" ]; then tx_stand
-    else tx_back 'the one that took it back was ended'
+    # Who has just renamed the token is about to take its turn.
+    if [ "$waited" -lt 3 ] && [ -e "$tx/turn.0" ]; then :
+    elif tx_turn; then
+      on_disk "$tx"
+      if [ -e "$tx/confirmed" ]; then tx_stand; return; fi
+      reason='the one that took it back was ended'
+      if [ "$after" = again ] && line_of "$tx/reason"; then reason=$line; fi
+      tx_back "$reason"
+      return
     fi
     waited=$((waited + 1))
     sleep 1
@@ -262,7 +360,7 @@ op_tx_settle() {
   line_of "$tx/program"
   if [ "$line" != "engine=$engine" ]; then
     # Operations of another version are its own program's, whose time is over now.
-    printf '0\n' >"$tx/deadline"
+    tx_until 0 "$tx"
     line_of "$tx/guard"
     tx_lives "$line" || LVSCTL_ROOT=$R sh "$tx/program" guard
     waited=0
@@ -271,16 +369,21 @@ op_tx_settle() {
       sleep 1
     done
   elif tx_claim reverting; then tx_back 'another run began before it was confirmed'; else tx_wait; fi
-  [ ! -e "$tx" ]
+  [ -e "$tx" ] || return 0
+  printf '%s\n' "$why"
+  tx_unmoved
+  return 1
 }
 
 # tx_status ID: open, reverting, confirmed, or closed (never begun); reverted, with the reason and the log.
 op_tx_status() {
   if line_of "$tx/id" && [ "$line" = "$1" ]; then
     if [ -e "$tx/armed" ]; then echo open; return 0; fi
-    if [ -e "$tx/reverting" ]; then echo reverting; return 0; fi
+    if [ -e "$tx/reverting" ]; then printf 'reverting\n%s\n' "$why"; return 0; fi
     if [ -e "$tx/confirmed" ]; then echo confirmed; return 0; fi
-  elif line_of "$R/var/lib/lvsctl/confirmed" && [ "$line" = "$1" ]; then echo confirmed; return 0
+  fi
+  # Also where it came to its end just now.
+  if line_of "$R/var/lib/lvsctl/confirmed" && [ "$line" = "$1" ]; then echo confirmed; return 0
   elif line_of "$R/var/lib/lvsctl/reverted" && [ "$line" = "$1" ]; then
     echo reverted
     sed 1d "$R/var/lib/lvsctl/reverted"
@@ -289,17 +392,29 @@ op_tx_status() {
   echo closed
 }
 
-# tx_back REASON: with the token in hand.
+# tx_back REASON: with the turn in hand. Where not all that stood on disk could be brought back, somebody tries again.
 tx_back() {
-  printf '%s\n' $$ >"$tx/claimer"
-  if line_of "$tx/session" && [ "$line" != $$ ] && tx_lives "$line"; then tx_kill "$line"; fi
-  tx_undo >"$tx/log" 2>&1
+  if line_of "$tx/session"; then
+    session=$line
+    if [ "\${session%%.*}" != $$ ] && tx_lives "$session"; then tx_kill "\${session%%.*}"; fi
+  fi
+  rm -f "$tx/spare" "$tx/deadline"
+  log=$tx/log
+  if { true >"$log"; } 2>/dev/null; then :; else log=/dev/null; fi
+  if tx_undo >"$log" 2>&1; then whole=1; else whole=; fi
   flush
+  if [ -z "$whole" ]; then
+    { printf '%s\n' "$1" >"$tx/reason"; } 2>/dev/null
+    process_of $$
+    mv -T "$tx/turn.$process" "$tx/turn.again"
+    return 1
+  fi
   line_of "$tx/id"
   old=$(umask)
   umask 077
-  { printf '%s\n%s\n' "$line" "$1"; tail -c 16384 "$tx/log"; } >"$R/var/lib/lvsctl/reverted.$$" &&
-    mv -f "$R/var/lib/lvsctl/reverted.$$" "$R/var/lib/lvsctl/reverted"
+  noted=$R/var/lib/lvsctl/reverted
+  if { printf '%s\n%s\n' "$line" "$1" && tail -c 16384 "$log"; } >"$noted.$$" && mv -f "$noted.$$" "$noted"; then :
+  else rm -f "$noted.$$"; mv -f "$tx/reverted" "$noted"; fi
   umask "$old"
   op_run_close "$line" "reverted $1"
   tx_end
@@ -308,13 +423,17 @@ tx_back() {
 # Set while changes are taken back; and while that happens at boot.
 back=
 booting=
+after=0
 
-# Does the operations that take back. One that fails stops no other: it may never have been done.
+# Does the operations that take back. One that fails stops no other: it may never have been done. Files have to come
+# back: where anything failed they are gone through once more. What was tried before is tried whole once they are there.
 tx_undo() {
   reread=
+  missed=
   if [ -n "$booting" ]; then
-    while IFS= read -r path; do op_tx_file "$path"; done <"$tx/paths"
+    tx_files || missed=1
     [ ! -d "$R/run/systemd/system" ] || systemctl daemon-reload
+  elif [ "$after" = again ]; then tx_files_or_why || return 1
   fi
   back=1
   session=\${nonce-}
@@ -322,23 +441,36 @@ tx_undo() {
   IFS= read -r nonce <&3
   while IFS=' ' read -r word name count size <&3; do
     fields "$count"
+    given=
     if [ -n "$booting" ]; then
       case $name in
         tx_file | @BOOT_OPS@) ;;
-        *) if [ "$size" -gt 0 ]; then take "$tx/skipped"; fi; continue ;;
+        *) unread; continue ;;
       esac
     fi
-    run_op || printf '%s failed\n' "$name"
+    run_op || { printf '%s failed\n' "$name"; missed=1; }
+    unread
   done
-  if [ -n "$reread" ] && [ -z "$booting" ] && [ -d "$R/run/systemd/system" ]; then systemctl daemon-reload; fi
   exec 3<&5 5<&-
   nonce=$session
+  if [ -n "$missed" ] && ! tx_files_or_why; then missed=2; fi
+  if [ -n "$reread" ] && [ -z "$booting" ] && [ -d "$R/run/systemd/system" ]; then systemctl daemon-reload; fi
   back=
+  [ "$missed" != 2 ]
+}
+
+# What an operation left of its input is none of the next one's.
+unread() {
+  if [ "$size" -eq 0 ] || [ -n "$given" ]; then return 0; fi
+  while IFS= read -r line <&3; do
+    if [ "$line" = "$nonce" ]; then break; fi
+  done
 }
 
 # Waits for the deadline, which whoever holds the host moves on.
 main_guard() {
-  printf '%s\n' $$ >"$tx/guard"
+  process_of $$
+  printf '%s\n' "$process" >"$tx/guard"
   while [ -e "$tx/armed" ]; do
     uptime_of
     if line_of "$tx/deadline" && [ "$up" -ge "$line" ]; then
@@ -346,8 +478,8 @@ main_guard() {
     fi
     sleep 1
   done
-  # Who has the token may be cut off in the middle.
-  tx_wait
+  # Who has the token may be cut off in the middle; or the disk takes nothing, for now.
+  while tx_wait; [ -e "$tx/reverting" ] || [ -e "$tx/confirmed" ]; do sleep 10; done
   exit 0
 }
 
@@ -357,8 +489,9 @@ main_settle() {
   rm -rf "$tx.new" "$tx.old"
   if [ -e "$tx/confirmed" ]; then tx_stand
   elif [ -d "$tx" ]; then
-    tx_claim reverting
-    tx_back 'the host started anew before it was confirmed'
+    tx_claim reverting || tx_turn
+    # The next boot tries again, or the next run.
+    tx_back 'the host started anew before it was confirmed' || exit 1
   fi
   rm -f "$R$settle_link" "$R$settle_unit"
   exit 0
@@ -374,7 +507,8 @@ main_settle() {
  * what is known of the holder, or `lease failed`. To each beat: `lease kept`; `lease lost`, with what stands in its
  * place; `lease gone` where nothing does (a host that was given back has no place for one).
  *
- * Who breaks a lease leaves a mark in its place, which holds nothing: its owner learns of it.
+ * Who breaks a lease leaves a mark in its place, and so does who gives one up, which holds nothing: an owner that slept
+ * learns of it.
  */
 export const CORE_LEASE = sh`
 lease=$R/run/lvsctl/lease
@@ -414,9 +548,13 @@ lease_take() {
   return "$taken"
 }
 
-# What another one put in its place stays.
+# What another one put in its place stays. A mark stays too, which holds nothing: an earlier owner that was asleep learns
+# by it that somebody was here.
 lease_drop() {
-  if line_of "$lease" && [ "$line" = "$id" ]; then rm -f "$lease"; fi
+  if line_of "$lease" && [ "$line" = "$id" ]; then
+    { printf '%s\n0\n%s' "$id" "$owner" >"$lease.$$" && mv -f "$lease.$$" "$lease"; } 2>/dev/null ||
+      rm -f "$lease.$$" "$lease"
+  fi
 }
 
 main_hold() {

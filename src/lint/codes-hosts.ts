@@ -151,8 +151,8 @@ export const HOST_CODES: readonly Entry[] = errors([
   {
     code: 'APPLY-UNSETTLED',
     title: 'changes neither confirmed nor taken back',
-    why: 'The host didn’t answer whether its changes stand. Its guard takes them back when nobody confirms.',
-    remedy: 'Run lvsctl apply again: it ends what is open first.',
+    why: 'The host didn’t answer whether its changes stand, or a file can’t be put back: its disk is read-only, or full. Its guard takes them back when nobody confirms, and tries again every ten seconds where it couldn’t.',
+    remedy: 'Mend what is told, then run lvsctl apply again: it ends what is open first.',
   },
   {
     code: 'APPLY-REVERTED',

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { applyPlan } from '../../src/apply/apply.ts';
@@ -107,6 +108,27 @@ test('a session whose run lost the host does none of its operations', async () =
   if ('release' in other) await other.release();
 });
 
+test('an owner that slept while another run came and went learns of it, and does nothing more there', async () => {
+  box = makeSandbox(['a']);
+  const up = Math.floor(Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]));
+  box.put('a', 'run/lvsctl/lease', `aa\n${up - 1}\nme@here\napply c\n2026-01-01T00:00:00.000Z\n`);
+  const second = await takeLease(box.connect('a'), { id: 'bb', reason: 'apply c' });
+  if (!('release' in second)) throw new Error('held');
+  await second.release();
+  const late = [
+    { name: 'lease_enter', args: ['aa'] },
+    { name: 'run_close', args: ['aa', 'done'] },
+  ];
+  expect(await execute(box.connect('a'), late)).toMatchObject([
+    { status: 'failed', output: NOT_HELD },
+    { status: 'not-run' },
+  ]);
+  expect(await lookAtLease(box.connect('a'))).toEqual({});
+  const third = await takeLease(box.connect('a'), { id: 'cc', reason: 'apply c' });
+  expect('release' in third).toBe(true);
+  if ('release' in third) await third.release();
+});
+
 test('a host whose owner is gone in the middle of an answer is free', async () => {
   box = makeSandbox(['a']);
   const env = { ...process.env, LVSCTL_ROOT: join(box.folder, 'a') };
@@ -120,7 +142,7 @@ test('a host whose owner is gone in the middle of an answer is free', async () =
   hold.stdout.destroy();
   hold.stdin.end('beat 30 0\n');
   await once(hold, 'exit');
-  expect(box.read('a', '/run/lvsctl/lease')).toBeNull();
+  expect(box.read('a', '/run/lvsctl/lease')).toBe('aa\n0\nme@here\n');
 });
 
 test('the program says what the errors look for', () => {

@@ -316,6 +316,30 @@ case "$*" in *update) touch "$LVSCTL_ROOT/updated" ;; esac
     expect(readFileSync(join(root, 'log'), 'utf8')).toContain('unmask nginx.service');
   });
 
+  test('packages and modules: where it can’t be noted what was there before, nothing is begun', async () => {
+    mkdirSync(join(root, 'run/systemd/system'), { recursive: true });
+    for (const name of ['systemctl', 'apt-get', 'modprobe']) stub(name, `echo "${name} $*" >>"$LVSCTL_ROOT/log"`);
+    // A folder stands in the way of each list.
+    mkdirSync(join(root, 'var/lib/lvsctl/things.new'), { recursive: true });
+    mkdirSync(join(root, 'var/lib/lvsctl/modules.new'));
+    put('/proc/modules', 'loop 1 0 - Live 0x0\n');
+    const ops = [
+      { name: 'package_install', args: ['apt', 'nginx=nginx.service'] },
+      { name: 'module_load', args: ['ip_vs'] },
+    ];
+    for (const op of ops) expect(await execute(here(shell), [op])).toMatchObject([{ status: 'failed' }]);
+    expect(existsSync(join(root, 'log'))).toBe(false);
+    expect(existsSync(join(root, 'var/lib/lvsctl/modules'))).toBe(false);
+  });
+
+  test('the record’s bytes are on the disk before it has its name', async () => {
+    put('/var/lib/lvsctl/manifest.json', 'old');
+    for (const name of ['sync', 'mv']) stub(name, `echo "${name} $*" >>"$LVSCTL_ROOT/log"`);
+    await execute(here(shell), [{ name: 'manifest_write', args: [], input: 'new' }]);
+    const log = readFileSync(join(root, 'log'), 'utf8');
+    expect(log).toMatch(/^sync \S*\/\.lvsctl\.\d+\nmv .*manifest\.json\n/);
+  });
+
   test('IPVS: an unloaded module is not loaded by looking; only single commands are run', async () => {
     stub('ipvsadm', 'echo "$*" >>"$LVSCTL_ROOT/log"; echo "-A -t 20.20.20.20:80 -s rr"');
     const gone: Resource = { kind: 'ipvs', state: 'absent', protocol: 'tcp', address: '20.20.20.20', port: 80 };

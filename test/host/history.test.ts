@@ -137,7 +137,7 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
   test('a power cut between the token and the entry loses neither, and tells it once', async () => {
     await run(note('a1'), open('a1'));
     const tx = join(root, 'var/lib/lvsctl/tx');
-    process.kill(Number(readFileSync(join(tx, 'guard'), 'utf8')), 'SIGKILL');
+    process.kill(Number.parseInt(readFileSync(join(tx, 'guard'), 'utf8'), 10), 'SIGKILL');
     const entry = join(root, 'var/lib/lvsctl/history/10000001-a1');
     mkdirSync(dirname(entry), { recursive: true });
     // Cut when the entry was there already, and the note still.
@@ -149,7 +149,7 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     expect(await told()).toEqual([['a1', 'confirmed']]);
     // Cut while it was armed: taken back at boot.
     await run(note('a2'), open('a2'));
-    process.kill(Number(readFileSync(join(tx, 'guard'), 'utf8')), 'SIGKILL');
+    process.kill(Number.parseInt(readFileSync(join(tx, 'guard'), 'utf8'), 10), 'SIGKILL');
     execFileSync(SHELLS[shell]?.[0] ?? '', [...(SHELLS[shell] ?? []).slice(1), join(tx, 'program'), 'settle'], {
       env: { ...process.env, LVSCTL_ROOT: root },
     });
@@ -228,7 +228,7 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     await lease.release();
     expect(await lookAtLease(here())).toMatchObject({ holder: { id: 'abc3' } });
     await second.get('here')?.release();
-    expect(existsSync(join(root, 'run/lvsctl/lease'))).toBe(false);
+    expect(readFileSync(join(root, 'run/lvsctl/lease'), 'utf8')).toMatch(/^abc3\n0\n/);
     await revertTransaction(here(), 'abc1', 'end of the test');
   });
 });

@@ -186,7 +186,7 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
       const { before, ops } = await changing();
       // That version calls an operation otherwise.
       await run(ops);
-      const guard = Number(readFileSync(join(tx(), 'guard'), 'utf8'));
+      const guard = Number.parseInt(readFileSync(join(tx(), 'guard'), 'utf8'), 10);
       process.kill(guard, 'SIGKILL');
       execFileSync('sh', [
         '-c',
@@ -211,7 +211,7 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     const { before, ops } = await changing();
     await run(ops);
     const program = join(tx(), 'program');
-    const guard = Number(readFileSync(join(tx(), 'guard'), 'utf8'));
+    const guard = Number.parseInt(readFileSync(join(tx(), 'guard'), 'utf8'), 10);
     process.kill(guard, 'SIGKILL');
     execFileSync(SHELLS[shell]?.[0] ?? '', [...(SHELLS[shell] ?? []).slice(1), program, 'settle'], {
       env: { ...process.env, LVSCTL_ROOT: root },

@@ -110,6 +110,13 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     expect(tree().filter((name) => !['var', 'var/lib', 'run'].includes(name))).toEqual(before);
   });
 
+  test('folder and names of copies are for their owner alone from the first moment', async () => {
+    put('/etc/one', 'old');
+    stub('chmod', 'exit 1');
+    await execute(here(), [{ name: 'before_keep', args: ['/etc/one', sha256('old')] }]);
+    expect(statSync(join(root, 'var/lib/lvsctl/before')).mode & 0o777).toBe(0o700);
+  });
+
   test('copies are for their owner alone', async () => {
     put('/etc/secret', 'word', 0o644);
     await thereAndBack([file('/etc/secret')], () => {
@@ -155,6 +162,7 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
 
   test('taken back, a profile that was not begun is left alone; one that was is gone on with', async () => {
     stub('nmcli', 'echo "$*" >>"$LVSCTL_ROOT/asked"');
+    mkdirSync(join(root, 'var/lib/lvsctl/tx/files'), { recursive: true });
     stub('ip', ':');
     const none = Array.from({ length: 8 }, () => '-');
     const back: Op = {

@@ -96,7 +96,7 @@ async function strike(fault: Fault, host: string, pid: number): Promise<void> {
       return;
     case 'kill lvsctl and the guard':
       process.kill(pid, 'SIGKILL');
-      await cluster.attempt(host, 'kill -KILL "$(cat /var/lib/lvsctl/tx/guard)"');
+      await cluster.attempt(host, 'IFS=. read -r guard _ </var/lib/lvsctl/tx/guard && kill -KILL "$guard"');
       return;
     case 'cut the link':
       await cluster.lab.run(host, ['sh', '-c', CUT]);
@@ -106,10 +106,7 @@ async function strike(fault: Fault, host: string, pid: number): Promise<void> {
       return;
     case 'cut the power as it takes back':
       process.kill(pid, 'SIGKILL');
-      await cluster.attempt(
-        host,
-        'until [ -e /var/lib/lvsctl/tx/claimer ] || [ ! -e /var/lib/lvsctl/tx ]; do sleep 0.05; done',
-      );
+      await cluster.attempt(host, 'cd /var/lib/lvsctl && while [ -e tx/armed ]; do sleep 0.05; done');
       await cluster.powerCut(host);
   }
 }
