@@ -54,7 +54,9 @@ function stub(name: string, script: string): void {
 function listing(): Record<string, string> {
   const files = readdirSync(root, { recursive: true, encoding: 'utf8', withFileTypes: true });
   const paths = files.filter((one) => one.isFile()).map((one) => join(one.parentPath, one.name).slice(root.length));
-  const theirs = paths.filter((path) => !path.startsWith('/var/lib/lvsctl/') && !path.startsWith('/bin/'));
+  const theirs = paths.filter(
+    (path) => !['/var/lib/lvsctl/', '/run/lvsctl/lease', '/bin/'].some((ours) => path.startsWith(ours)),
+  );
   return Object.fromEntries(theirs.map((path) => [path, readFileSync(join(root, path), 'utf8')]));
 }
 
