@@ -113,9 +113,10 @@ function noteOps({ plan, id, course }: Run, host: string): Op[] {
   return [{ name: 'run_note', args: [], input: runNote(id, head, changes) }];
 }
 
-/** Seconds that operations may wait for the end of what real servers serve, beyond a step's own time. */
+/** Seconds that operations may wait for the end of what real servers serve, and for checks, beyond a step's own time. */
 function waitOf(ops: readonly Op[]): number {
-  return ops.reduce((sum, { name, args }) => (name === 'ipvs_drained' ? sum + Number(args[0]) : sum), 0);
+  const waits = ops.filter(({ name }) => name === 'ipvs_drained' || name === 'ipvs_again');
+  return waits.reduce((sum, { args }) => sum + Number(args[0]), 0);
 }
 
 /** An operation tells what it leaves on purpose in lines that begin with `left: `; several as one tell it once. */

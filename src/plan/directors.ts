@@ -221,16 +221,26 @@ function repairing(op: Op): Op {
   return op.name === 'ipvs' && op.args[0] === '-e' ? { ...op, name: 'keepalived_repair' } : op;
 }
 
+/** A real server in a director's row. */
+interface Place {
+  row: Row;
+  destination: IpvsDestination;
+}
+
 /** What waits until real servers serve nothing any more. Pure. */
-export function drainedOp(
-  cluster: Cluster,
-  seconds: number,
-  places: readonly { row: Row; destination: IpvsDestination }[],
-): Op {
-  const entries = places.map(({ row, destination }) =>
+export function drainedOp(cluster: Cluster, seconds: number, places: readonly Place[]): Op {
+  return { name: 'ipvs_drained', args: [String(seconds), ...entriesOf(cluster, places)] };
+}
+
+/** What refuses to drain real servers where no other one gets requests at that moment. Pure. */
+export function othersOp(cluster: Cluster, places: readonly Place[]): Op {
+  return { name: 'ipvs_others', args: entriesOf(cluster, places) };
+}
+
+function entriesOf(cluster: Cluster, places: readonly Place[]): string[] {
+  return places.map(({ row, destination }) =>
     [vipOf(cluster, row.resource), endpoint(destination), ...matchWords(row.resource)].join(' '),
   );
-  return { name: 'ipvs_drained', args: [String(seconds), ...entries] };
 }
 
 /** An address that tells who has the service; `*` where none is known. */

@@ -2,7 +2,8 @@ import type { Cluster, Service } from '../inventory/model.ts';
 import { disturbs } from '../resources/index.ts';
 import { endpoint, type IpvsDestination, matchWords } from '../resources/ipvs-table.ts';
 import type { SeenHost, UnseenHost } from './build.ts';
-import { drainedOp, type Held, heldNow, heldThen, type Row, takenAway } from './directors.ts';
+import { drainedOp, type Held, heldNow, heldThen, othersOp, type Row, takenAway } from './directors.ts';
+import { settleOf } from './health.ts';
 import { type Around, type Beside, LANES, type Lane, type Staged } from './order.ts';
 import type { Warning } from './plan.ts';
 
@@ -14,6 +15,9 @@ export interface Draining {
 
 /** Seconds in which a real server answers again after its change. */
 const ANSWER_SECONDS = 30;
+
+/** Seconds that keepalived may need for its checks beyond what they are told to take. */
+const CHECK_SECONDS = 10;
 
 /**
  * What stands around the changes of real servers that would cut requests or refuse them: on each director the real server
@@ -91,12 +95,14 @@ function aroundOf(cluster: Cluster, { timeout }: Draining, host: string, { direc
   const asked = places.filter(({ row, destination }) => isTcp(row) && destination.port > 0);
   const ports = [...new Set(asked.map(({ destination: { address, port } }) => `${address} ${port}`))];
   const [first, ...others] = back;
+  const [taken, ...more] = away;
+  const again = Math.max(ANSWER_SECONDS, ...places.map(({ row }) => settleOf(serviceOf(cluster, row)) + CHECK_SECONDS));
   const services = [...new Set(places.map(({ row }) => nameOf(cluster, row)))].join(', ');
   return {
     before: {
       host: name,
       stage: 'drain' as const,
-      changes: away,
+      changes: taken === undefined ? [] : [{ ...taken, ops: [othersOp(cluster, places), ...taken.ops] }, ...more],
       ops: [{ name: 'ipvs_answering', args: ports }, drainedOp(cluster, timeout, places)],
       drains: {
         host,
@@ -110,7 +116,8 @@ function aroundOf(cluster: Cluster, { timeout }: Draining, host: string, { direc
         first === undefined
           ? []
           : [{ ...first, ops: [{ name: 'ipvs_answers', args: [String(ANSWER_SECONDS)] }, ...first.ops] }, ...others],
-      ops: [],
+      // The next one is drained when this one is in the table again, from which checks may have taken it meanwhile.
+      ops: held.watched ? [{ name: 'ipvs_again', args: [String(again)] }] : [],
       drains: { host, text: `${host} gets requests of ${services} again, once it answers` },
     },
   };

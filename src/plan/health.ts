@@ -91,8 +91,7 @@ function checkedOf(cluster: Cluster, service: Service, changed: ReadonlySet<stri
   const { name, directors, healthCheck, virtuals } = service;
   // A weight that the check itself sets can be 0 for a server that is well.
   if (healthCheck === undefined || (healthCheck.check.type === 'misc_check' && healthCheck.check.dynamic)) return [];
-  const { interval, timeout, retries, retryInterval } = healthCheck;
-  const settle = interval + (retries + 1) * timeout + retries * retryInterval;
+  const settle = settleOf(service);
   const involved = { service: name, directors, others: behind(cluster, service) };
   return virtuals.flatMap((row) =>
     row.realServers
@@ -107,6 +106,13 @@ function checkedOf(cluster: Cluster, service: Service, changed: ReadonlySet<stri
           }),
       ),
   );
+}
+
+/** Seconds in which keepalived's check of a service has found whether a real server is well; 0 where there is none. Pure. */
+export function settleOf(service: Service | undefined): number {
+  if (service?.healthCheck === undefined) return 0;
+  const { interval, timeout, retries, retryInterval } = service.healthCheck;
+  return interval + (retries + 1) * timeout + retries * retryInterval;
 }
 
 /** A row's name as ipvsadm has it. */

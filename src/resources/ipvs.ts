@@ -32,7 +32,7 @@ export type IpvsState = IpvsService | null;
 /** Virtual services in the kernel's live table, changed by single commands and never flushed. */
 export const ipvsKind: Kind<IpvsResource, IpvsState> = {
   kind: 'ipvs',
-  ops: ['ipvs', 'ipvs_drained', 'ipvs_answering', 'ipvs_answers'],
+  ops: ['ipvs', 'ipvs_others', 'ipvs_again', 'ipvs_drained', 'ipvs_answering', 'ipvs_answers'],
   shell: sh`
 # Without /proc/net/ip_vs the module isn't loaded: asking ipvsadm would load it, and looking must change nothing.
 observe_ipvs() {
@@ -93,6 +93,67 @@ op_ipvs_drained() {
     sleep 1
   done
   echo "left: after $seconds s there were still connections being served: $busy"
+}
+
+# ipvs_weights PLACE SERVICE...: sets "weight" to that of a real server now, and "others" to the sum of those of real
+# servers that aren't "meant".
+ipvs_weights() {
+  place=$1
+  shift
+  weight=0
+  others=0
+  # shellcheck disable=SC2046
+  set -- $(ipvsadm -Ln "$@" 2>/dev/null)
+  while [ $# -ge 5 ]; do
+    case $1$4 in
+      '->'*[!0-9]* | '->') ;;
+      '->'*)
+        case $meant in
+          *" $2 "*) [ "$2" != "$place" ] || weight=$4 ;;
+          *) others=$((others + $4)) ;;
+        esac
+        ;;
+    esac
+    shift
+  done
+}
+
+# ipvs_others ENTRY...: entries as for ipvs_drained. Notes which of these real servers get requests now; where no other one
+# of their row does, they are to go on getting them.
+op_ipvs_others() {
+  mkdir -p "$R/run/lvsctl" && true >"$R/run/lvsctl/drained" || return 1
+  meant=" $* "
+  for entry; do
+    # shellcheck disable=SC2086
+    ipvs_weights \${entry#* }
+    [ "$weight" -gt 0 ] || continue
+    if [ "$others" -eq 0 ]; then
+      echo "no other real server gets requests now, so it is not drained: \${entry#* }"
+      return 1
+    fi
+    printf '%s\n' "$entry" >>"$R/run/lvsctl/drained"
+  done
+}
+
+# ipvs_again SECONDS: waits until those get requests again, where checks decide that.
+op_ipvs_again() {
+  [ -e "$R/run/lvsctl/drained" ] || return 0
+  uptime_of
+  end=$((up + $1))
+  while IFS= read -r entry; do
+    while meant=" $entry "; do
+      # shellcheck disable=SC2086
+      ipvs_weights \${entry#* }
+      [ "$weight" -eq 0 ] || break
+      uptime_of
+      if [ "$up" -ge "$end" ]; then
+        echo "keepalived's check gives it no requests again: \${entry#* }"
+        return 1
+      fi
+      sleep 1
+    done
+  done <"$R/run/lvsctl/drained"
+  rm -f "$R/run/lvsctl/drained"
 }
 
 ipvs_connects() {

@@ -38,6 +38,14 @@ function connections(...active: number[]): void {
   put('/bin/ipvsadm', `#!/bin/sh\n${looks}\n${row} 10.0.0.2:80 5\n${row} 10.0.0.21:80 $n\n`, 0o755);
 }
 
+/** The weights of some real servers, as ipvsadm has them. */
+function weights(of: Record<string, number>): void {
+  const head = 'TCP  10.0.0.100:80 wrr\n  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn';
+  const rows = Object.entries(of).map(([place, weight]) => `  -> ${place}    Route   ${weight}      3          7`);
+  put('/weights', `${[head, ...rows].join('\n')}\n`);
+  put('/bin/ipvsadm', `#!/bin/sh\ncat ${root}/weights\n`, 0o755);
+}
+
 /** A port that somebody answers at; on that very number where it is told. */
 async function listening(port = 0): Promise<number> {
   const server = createServer((socket) => socket.end());
@@ -77,6 +85,39 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
   test('a director without the VIP waits for nobody', async () => {
     connections(3);
     expect(await done('ipvs_drained', '60', entry.replace('10.0.0.100', '10.0.0.10'))).toMatchObject({ output: '' });
+  });
+
+  test.each<[string, Record<string, number>, string]>([
+    ['another one gets requests', { '10.0.0.21:80': 1, '10.0.0.22:80': 2 }, 'done'],
+    ['nobody else does', { '10.0.0.21:80': 1, '10.0.0.22:80': 0 }, 'failed'],
+    ['nobody else is there', { '10.0.0.21:80': 1 }, 'failed'],
+    ['only its own other port does', { '10.0.0.21:80': 1, '10.0.0.21:81': 1 }, 'failed'],
+    ['it gets none itself', { '10.0.0.21:80': 0, '10.0.0.22:80': 0 }, 'done'],
+    ['checks have taken it out', { '10.0.0.22:80': 0 }, 'done'],
+  ])('where %s', async (_, of, status) => {
+    weights(of);
+    const result = await done('ipvs_others', entry, '10.0.0.100 10.0.0.21:81 -t 10.0.0.100:80');
+    expect(result?.status).toBe(status);
+    if (status === 'failed') expect(result?.output).toContain('no other real server gets requests now');
+  });
+
+  test('what got requests before is to get them again', async () => {
+    weights({ '10.0.0.21:80': 1, '10.0.0.22:80': 2 });
+    await done('ipvs_others', entry);
+    expect(await done('ipvs_again', '0')).toMatchObject({ status: 'done', output: '' });
+    await done('ipvs_others', entry);
+    weights({ '10.0.0.22:80': 2 });
+    expect(await done('ipvs_again', '1')).toMatchObject({
+      status: 'failed',
+      output: "keepalived's check gives it no requests again: 10.0.0.21:80 -t 10.0.0.100:80",
+    });
+    const again = done('ipvs_again', '60');
+    weights({ '10.0.0.21:80': 1, '10.0.0.22:80': 2 });
+    expect(await again).toMatchObject({ status: 'done' });
+    // What got none before is waited for by nobody.
+    weights({ '10.0.0.22:80': 2 });
+    await done('ipvs_others', entry);
+    expect(await done('ipvs_again', '0')).toMatchObject({ status: 'done' });
   });
 
   test('what answered before is to answer again', async () => {

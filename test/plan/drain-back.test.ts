@@ -14,6 +14,7 @@ import {
   expectPairDrained,
   ids,
   LIVE,
+  OTHERS,
   opsOf,
   planOf,
   ROW,
@@ -67,6 +68,7 @@ describe('a rollback of a change that cuts requests', () => {
     expect(ids(plan)).toEqual(['lvs1/drain/web1/web/remove', 'web1/web/remove', 'lvs1/undrain/web1/web/remove']);
     expect(stepOf(plan, 'web1/web/remove').needs).toContain('lvs1/drain/web1/web/remove');
     expect(opsOf(stepOf(plan, 'lvs1/drain/web1/web/remove'))).toEqual([
+      OTHERS,
       `ipvs -e ${ROW} -r 10.0.0.21:80 -g -w 0`,
       'ipvs_answering 10.0.0.21 80',
       `ipvs_drained 45 10.0.0.100 10.0.0.21:80 ${ROW}`,
@@ -143,8 +145,8 @@ describe('a rollback of a change that cuts requests', () => {
   ])('where %s, in the live table alone', (_, more) => {
     const plan = backOf({ pair: true, changing: { web1: 'restart' }, ...more });
     const drain = opsOf(stepOf(plan, 'lvs1/drain/web1/web/remove'));
-    expect(drain.map((op) => op.replace(/ .*/, ''))).toEqual(['ipvs', 'ipvs_answering', 'ipvs_drained']);
-    expect(opsOf(stepOf(plan, 'lvs1/undrain/web1/web/remove'))).toEqual(['ipvs_answers 30', LIVE]);
+    expect(drain.map((op) => op.replace(/ .*/, ''))).toEqual(['ipvs_others', 'ipvs', 'ipvs_answering', 'ipvs_drained']);
+    expect(opsOf(stepOf(plan, 'lvs1/undrain/web1/web/remove'))).toEqual(['ipvs_answers 30', LIVE, 'ipvs_again 30']);
   });
 
   test('without drains it is made as it is', () => {

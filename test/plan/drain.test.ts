@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { countChanges } from '../../src/plan/plan.ts';
 import { sha256 } from '../../src/resources/file.ts';
-import { type Case, CONF, expectPairDrained, ids, opsOf, planOf, RELOAD, ROW, stepOf } from './drained.ts';
+import { type Case, CONF, expectPairDrained, ids, OTHERS, opsOf, planOf, RELOAD, ROW, stepOf } from './drained.ts';
 
 describe('a change of a real server that cuts requests', () => {
   test('is made while its director gives it none', () => {
@@ -10,6 +10,7 @@ describe('a change of a real server that cuts requests', () => {
     expect(stepOf(plan, 'web1/web').needs).toContain('lvs1/drain/web1/web');
     expect(stepOf(plan, 'lvs1/undrain/web1/web').needs).toContain('web1/web');
     expect(opsOf(stepOf(plan, 'lvs1/drain/web1/web'))).toEqual([
+      OTHERS,
       `ipvs -e ${ROW} -r 10.0.0.21:80 -g -w 0`,
       'ipvs_answering 10.0.0.21 80',
       `ipvs_drained 45 10.0.0.100 10.0.0.21:80 ${ROW}`,
@@ -102,10 +103,17 @@ describe('a change of a real server that cuts requests', () => {
     ],
   ])('where %s, in the live table alone', (_, one) => {
     const plan = planOf(one);
-    expect(opsOf(stepOf(plan, 'lvs1/drain/web1/web'))[1]).toMatch(/^ipvs_answering/);
+    expect(opsOf(stepOf(plan, 'lvs1/drain/web1/web'))[2]).toMatch(/^ipvs_answering/);
     expect(opsOf(stepOf(plan, 'lvs1/undrain/web1/web')).slice(1)).toEqual([
       `keepalived_repair -e ${ROW} -r 10.0.0.21:80 -g -w 1`,
+      'ipvs_again 30',
     ]);
+  });
+
+  test('waits as long as a slow check takes to find it well', () => {
+    const more = { health_check: { tcp_check: {}, interval: 40, timeout: 5, retries: 2, retry_interval: 3 } };
+    const plan = planOf({ pair: true, more, changing: { web1: 'restart' } });
+    expect(opsOf(stepOf(plan, 'lvs2/undrain/web1/web')).at(-1)).toBe('ipvs_again 71');
   });
 });
 

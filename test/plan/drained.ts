@@ -188,13 +188,16 @@ export function opsOf(step: Step): string[] {
 export const ROW = '-t 10.0.0.100:80';
 export const CONF = 'file_put /etc/keepalived/keepalived.conf root root 0600';
 export const RELOAD = 'service_reload keepalived.service keepalived';
+/** Whether somebody else takes web1's requests. */
+export const OTHERS = `ipvs_others 10.0.0.100 10.0.0.21:80 ${ROW}`;
 /** The live table's own way back, where keepalived has the table. */
 export const LIVE = `keepalived_repair -e ${ROW} -r 10.0.0.21:80 -g -w 1`;
 
 /** What both directors of a pair do around a change of web1, in their configurations too: id `web1/web/remove`. */
 export function expectPairDrained(plan: Plan): void {
   for (const name of ['lvs1', 'lvs2']) {
-    expect(opsOf(stepOf(plan, `${name}/drain/web1/web/remove`)).slice(0, 3)).toEqual([
+    expect(opsOf(stepOf(plan, `${name}/drain/web1/web/remove`)).slice(0, 4)).toEqual([
+      OTHERS,
       `ipvs -e ${ROW} -r 10.0.0.21:80 -g -w 0`,
       `${CONF} weights 0 1`,
       RELOAD,
@@ -204,6 +207,7 @@ export function expectPairDrained(plan: Plan): void {
       `${CONF} weights 1 1`,
       RELOAD,
       LIVE,
+      expect.stringMatching(/^ipvs_again \d+$/),
     ]);
   }
 }
