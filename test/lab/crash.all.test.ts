@@ -1,4 +1,4 @@
 import { cellsOf, crashMatrix } from './crash.ts';
 
-// `LVSCTL_CELLS=12` runs twelve cells, evenly spread; `LVSCTL_CELLS=2/6` the second of six parts.
+// `LVSCTL_CELLS=12` runs twelve cells, evenly spread; `LVSCTL_CELLS=79-156` those with these numbers.
 crashMatrix(cellsOf(process.env.LVSCTL_CELLS ?? 'all'));

@@ -195,18 +195,19 @@ async function down(): Promise<void> {
   await cluster?.down();
 }
 
-/** Which cells are run: all, a number of them evenly spread, or one of so many parts. */
-export type Cells = 'all' | { spread: number } | { part: number; of: number };
+/** Which cells are run: all, a number of them evenly spread, or those from one number to another. */
+export type Cells = 'all' | { spread: number } | { first: number; last: number };
 
-/** Reads `all`, `12` or `2/6`. */
+/** Reads `all`, `12` or `79-156`. */
 export function cellsOf(text: string): Cells {
-  const [, part, of] = /^([0-9]+)\/([0-9]+)$/u.exec(text) ?? [];
-  if (part !== undefined) return { part: Number(part), of: Number(of) };
+  const [, first, last] = /^([0-9]+)-([0-9]+)$/u.exec(text) ?? [];
+  if (first !== undefined) return { first: Number(first), last: Number(last) };
   if (/^[0-9]+$/u.test(text)) return { spread: Number(text) };
-  if (text !== 'all') throw new Error(`${text}: all, a number, or PART/PARTS`);
+  if (text !== 'all') throw new Error(`${text}: all, a number, or FIRST-LAST`);
   return 'all';
 }
 
+/** The cells in their order: each step once, and once more with the next fault, until each has had each. */
 function chosen(said: readonly string[], cells: Cells): { step: string; fault: Fault }[] {
   if (cells !== 'all' && 'spread' in cells) {
     const faults = [...FAULTS, ...DOUBLE_FAULTS];
@@ -220,7 +221,8 @@ function chosen(said: readonly string[], cells: Cells): { step: string; fault: F
       said.map((step, at) => ({ step, fault: faults[(at + turn) % faults.length] as Fault })),
     ),
   );
-  return cells === 'all' ? all : all.filter((_, at) => at % cells.of === cells.part - 1);
+  console.log(`${all.length} cells`);
+  return cells === 'all' ? all : all.slice(cells.first - 1, cells.last);
 }
 
 /** After so many cells that left the hosts as they were, the change is finished all the same. */
