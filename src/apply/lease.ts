@@ -65,7 +65,10 @@ export async function takeLease(connection: Connection, { id, reason, onLost }: 
     });
   const taking = await next();
   const answer = taking?.words[0] === 'taking' ? await next() : undefined;
-  if (answer?.words[0] !== 'lease') throw host.broken('the host program ended without an answer about its lease');
+  if (answer?.words[0] !== 'lease') {
+    host.kill();
+    throw host.broken('the host program ended without an answer about its lease');
+  }
   if (answer.words[1] === 'failed') {
     host.kill();
     throw failure(notNoted(connection.host, new TextDecoder().decode(taking?.content)));

@@ -223,7 +223,10 @@ own_folder() {
 # Makes a folder and those above it, and notes which: they go again when nothing is in them any more.
 make_folder() {
   if [ -z "$1" ] || [ -d "$R$1" ]; then return 0; fi
-  make_folder "\${1%/*}" && own_folder && printf '%s\n' "$1" >>"$R/var/lib/lvsctl/folders" && mkdir "$R$1"
+  make_folder "\${1%/*}" && own_folder || return 1
+  # Once, however often it was taken back.
+  grep -qsxF "$1" "$R/var/lib/lvsctl/folders" || printf '%s\n' "$1" >>"$R/var/lib/lvsctl/folders" || return 1
+  mkdir "$R$1"
 }
 
 # A unit's text has changed: systemd is to read units again.
@@ -281,6 +284,7 @@ put() {
 give_back() {
   copy=$R/var/lib/lvsctl/before/$5
   [ -e "$copy" ] || { echo "the copy of $1 that lvsctl kept is gone: $copy"; return 1; }
+  holds_sum "$copy" "$5" || { echo "the copy of $1 that lvsctl kept is damaged: $copy"; return 1; }
   place "$1" || return 1
   # The copy's name tells what is in it, perhaps a secret: it stands in no command that others can see.
   (umask 077 && cat <"$copy" >"$staged") && chown "$2:$3" "$staged" && chmod "$4" "$staged" && mv -fT "$staged" "$R$1" && return 0

@@ -77,10 +77,10 @@ settle_arm() {
 # memory for it. Nothing is changed before it is there.
 guard_start() {
   if [ -d "$R/run/systemd/system" ]; then
-    # One that comes again when all is over finds no program, and that is no failure.
-    # shellcheck disable=SC2016
+    # One that comes again when all is over finds no program, and that is no failure. No dollar sign: systemd expands
+    # variables in a command's words (systemd.service(5)).
     systemd-run --quiet --collect --unit="lvsctl-revert-$1" --property=Restart=on-failure --property=RestartSec=5 \
-      sh -c '[ ! -e "$1" ] || exec sh "$1" guard' lvsctl-guard "$tx/program" 2>&1 || return 1
+      sh -c "if [ -e '$tx/program' ]; then exec sh '$tx/program' guard; fi" 2>&1 || return 1
   else
     LVSCTL_ROOT=$R setsid sh "$tx/program" guard </dev/null >/dev/null 2>&1 3>&- &
   fi

@@ -94,15 +94,25 @@ shift_to_top() {
   if [ -d "$top" ] && [ ! -L "$top" ]; then tree=$top; fi
 }
 
-# Beside its place until its going away is confirmed: one rename brings it back.
+# Beside its place until its going away is confirmed: one rename brings it back. What an earlier transaction could not
+# remove from there is none of this one's.
 put_aside() {
-  printf '%s\n' "$1" >>"$tx/aside" && on_disk "$tx/aside" && mv -T "$R$1" "$R\${1%/*}/.lvsctl-aside.\${1##*/}"
+  aside=$R\${1%/*}/.lvsctl-aside.\${1##*/}
+  if ! is_aside "$1"; then
+    rm -rf "$aside" && printf '%s\n' "$1" >>"$tx/aside" && on_disk "$tx/aside" || return 1
+  fi
+  mv -T "$R$1" "$aside"
+}
+
+is_aside() {
+  grep -qsxF -e "$1" "$tx/aside"
 }
 
 # archive_back PATH: what was put aside stands there again.
 op_archive_back() {
   aside=$R\${1%/*}/.lvsctl-aside.\${1##*/}
   unstage "\${1%/*}"
+  is_aside "$1" || return 0
   if [ -e "$aside" ] || [ -L "$aside" ]; then rm -rf "$R$1" && mv -T "$aside" "$R$1"; fi
 }
 

@@ -105,6 +105,21 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     expect(readdirSync(at(''))).toEqual(['tool-1.0']);
   });
 
+  test('what an earlier transaction left aside is neither in the way nor taken for what was there', async () => {
+    put(root, 'var/lib/lvsctl/tx/armed', '');
+    put(root, 'opt/lvsctl/tool-1.0/good', '1');
+    put(root, 'opt/lvsctl/.lvsctl-aside.tool-1.0/stale', '2');
+    const one = (name: string) => execute(here(shell), [{ name, args: ['/opt/lvsctl/tool-1.0'] }]);
+    // Taken back before it was begun.
+    expect(await one('archive_back')).toMatchObject([{ status: 'done' }]);
+    expect(readdirSync(at('tool-1.0'))).toEqual(['good']);
+    expect(await one('archive_remove')).toMatchObject([{ status: 'done' }]);
+    expect(existsSync(at('tool-1.0'))).toBe(false);
+    expect(await one('archive_back')).toMatchObject([{ status: 'done' }]);
+    expect(readdirSync(at('tool-1.0'))).toEqual(['good']);
+    expect(readdirSync(at(''))).toEqual(['tool-1.0']);
+  });
+
   test('goes again with the folder that was made for it', async () => {
     put(beside, 'tree/tool-1.0/a', '1');
     const resource = packed('tool-1.0');

@@ -148,6 +148,17 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     expect(files()).toEqual(['old\n', 'old\n']);
   });
 
+  test('of several that come at once one does it', async () => {
+    await changed({ name: 'module_load', args: ['x'] });
+    put('/bin/modprobe', '#!/bin/sh\necho once >>"$LVSCTL_ROOT/undone"\n', 0o755);
+    execFileSync('mv', [join(tx(), 'armed'), join(tx(), 'reverting')]);
+    execFileSync('mv', [join(tx(), 'turn.0'), join(tx(), `turn.${spawnGone()}.1`)]);
+    const all = await Promise.all([1, 2, 3, 4].map(() => execute(here(), [settle])));
+    expect(all.flat().map(({ status }) => status)).toEqual(['done', 'done', 'done', 'done']);
+    expect(readFileSync(join(root, 'undone'), 'utf8')).toBe('once\n');
+    expect(files()).toEqual(['old\n', 'old\n']);
+  });
+
   test('without the copies nothing is removed for want of one', async () => {
     // Another process ends the same transaction meanwhile.
     put(
@@ -188,6 +199,8 @@ printf '%s\\0' "$@" >"$LVSCTL_ROOT/guard-words"
     await changed();
     expect(await revertTransaction(here(), 'run1', 'x')).toMatchObject({ state: 'reverted' });
     const words = readFileSync(join(root, 'guard-words'), 'utf8').split('\0').slice(0, -1);
+    // systemd would expand it.
+    expect(words.join(' ')).not.toContain('$');
     execFileSync(words[0] ?? '', words.slice(1), { env: { ...process.env, ...env() } });
   });
 });

@@ -206,6 +206,23 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     expect(readFileSync(join(root, 'etc/x'), 'utf8')).toBe('one');
   });
 
+  test('a copy that is not what it was is said, and what stands there stays', async () => {
+    put('/etc/x', 'one');
+    put(`/var/lib/lvsctl/before/${sha256('zero')}`, '', 0o600);
+    const op = { name: 'file_restore', args: ['/etc/x', me, group, '0644', sha256('zero')] };
+    expect((await execute(here(), [op]))[0]?.output).toContain('the copy of /etc/x that lvsctl kept is damaged');
+    expect(readFileSync(join(root, 'etc/x'), 'utf8')).toBe('one');
+  });
+
+  test('a folder that is made again and again is noted once', async () => {
+    const ops = (content: string) => [{ name: 'file_put', args: ['/srv/a/b', me, group, '0644'], input: content }];
+    for (const content of ['1', '2', '3']) {
+      await run(ops(content));
+      rmSync(join(root, 'srv'), { recursive: true });
+    }
+    expect(readFileSync(join(root, 'var/lib/lvsctl/folders'), 'utf8')).toBe('/srv\n/srv/a\n');
+  });
+
   test('a copy that can’t be written is said, and nothing else ends', async () => {
     put('/etc/one', 'old\n');
     const sha = sha256('old\n');
