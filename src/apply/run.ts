@@ -13,7 +13,7 @@ import type { Settled, Spans } from './transaction.ts';
 export type ApplyEvent =
   | { type: 'checking'; host: string }
   | { type: 'hook-started'; step: string; host: string; hook: HookEvent }
-  | { type: 'step-started'; step: string; host: string }
+  | { type: 'step-started'; step: string; host: string; run: string }
   | { type: 'op-done'; step: string; host: string; op: string; done: number; of: number }
   | { type: 'step-ended'; step: string; host: string; outcome: StepOutcome; problems: readonly Problem[] }
   | { type: 'looking-after'; step: string; host: string }

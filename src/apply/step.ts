@@ -19,7 +19,7 @@ export async function runStep(step: Step, run: Run): Promise<StepOutcome> {
   const { problems, left, touched, watch } = course;
   const connection = connections.get(step.host);
   if (connection === undefined) throw new Error(`no connection to ${step.host}`);
-  options.onEvent?.({ type: 'step-started', step: step.id, host: step.host });
+  options.onEvent?.({ type: 'step-started', step: step.id, host: step.host, run: id });
   const armed = options.confirmTimeout !== null && isTaken(step);
   const last = spans.last.get(step.host) === step.id;
   const opens = armed && spans.first.get(step.host) === step.id;

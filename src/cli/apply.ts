@@ -1,11 +1,12 @@
 import { type ApplyEvent, type ApplyResult, applyPlan, refuseUnseen } from '../apply/apply.ts';
 import { refuseOtherHooks } from '../apply/hooks.ts';
+import { owner } from '../apply/lease.ts';
 import type { Rollout } from '../apply/rollout.ts';
 import { failure } from '../errors/index.ts';
 import { ENGINE_VERSION } from '../host/index.ts';
 import type { Veil } from '../host/veil.ts';
 import { inventoryFingerprint, type Loaded, loadOne } from '../inventory/index.ts';
-import { readPlan } from '../plan/file.ts';
+import { noteRun, readPlan } from '../plan/file.ts';
 import { isEmpty, type Plan } from '../plan/plan.ts';
 import { planText } from '../report/plan-text.ts';
 import type { Phase } from '../report/progress.ts';
@@ -70,7 +71,8 @@ export async function applySaved(
   const target = plan.lab ? await aimAtLab(cluster) : { cluster, lab: undefined };
   const transport = await transportFor(options, output, target.cluster, target.lab);
   try {
-    return await runPlan(plan, transport, undefined, { ...options, veil: secrecy.veil }, output, signal);
+    const onBegun = (run: string) => noteRun(file, { run, who: owner(), when: new Date().toISOString() });
+    return await runPlan(plan, transport, undefined, { ...options, veil: secrecy.veil, onBegun }, output, signal);
   } finally {
     await transport.close();
   }
@@ -170,7 +172,7 @@ async function runPlan(
   plan: Plan,
   transport: Transport,
   connections: Map<string, Connection> | undefined,
-  options: Omit<ApplyOptions, 'inventory'> & { veil: Veil },
+  options: Omit<ApplyOptions, 'inventory'> & { veil: Veil; onBegun?: (run: string) => void },
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
@@ -178,6 +180,7 @@ async function runPlan(
     WORDS[plan.purpose].title,
     plan.steps.map((step) => step.id),
   );
+  let begun = false;
   const result = await applyPlan(plan, {
     transport,
     ...(connections === undefined ? {} : { connections }),
@@ -195,6 +198,10 @@ async function runPlan(
     veil: options.veil,
     signal,
     onEvent: (event) => {
+      if (event.type === 'step-started' && !begun) {
+        begun = true;
+        options.onBegun?.(event.run);
+      }
       showEvent(event, phase);
       if (event.type === 'op-done') output.emit('op', event);
       if (event.type === 'settled') output.emit('settled', event);

@@ -207,7 +207,7 @@ export const COMMAND_CODES: readonly Entry[] = errors([
   {
     code: 'PLAN-USED',
     title: 'a plan that was run already',
-    why: 'A plan is run once: the hosts have noted its run.',
+    why: 'A plan is run once: its file and the hosts have noted that.',
     remedy: 'Make a new plan and look at it.',
   },
   {

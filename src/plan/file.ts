@@ -1,4 +1,13 @@
-import { closeSync, fchmodSync, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { failure } from '../errors/index.ts';
 import { sha256 } from '../resources/file.ts';
 import { PLAN_VERSION, type Plan } from './plan.ts';
@@ -32,9 +41,29 @@ export function writePlan(file: string, plan: Plan): void {
   }
 }
 
+/** What a plan's file tells of its run. */
+interface Ran {
+  run: string;
+  who: string;
+  /** ISO 8601, UTC. */
+  when: string;
+}
+
+/**
+ * Notes in a plan's file that it is being run: hosts tell that too, but not after `destroy`, which leaves nothing of lvsctl
+ * there. A file that can't be written, or is none (a pipe), tells nothing.
+ */
+export function noteRun(file: string, ran: Ran): void {
+  try {
+    if (statSync(file).isFile()) appendFileSync(file, `${JSON.stringify({ ran })}\n`);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+  }
+}
+
 /**
  * Reads a saved plan.
- * @throws PLAN-NOT-FOUND, PLAN-DAMAGED (cut off, edited, not a plan), PLAN-VERSION (written by another version)
+ * @throws PLAN-NOT-FOUND, PLAN-DAMAGED (cut off, edited, not a plan), PLAN-VERSION (written by another version), PLAN-USED
  */
 export function readPlan(file: string, engine: string): Plan {
   const place = { kind: 'file', file } as const;
@@ -63,15 +92,23 @@ export function readPlan(file: string, engine: string): Plan {
   if (sealed.sha256 !== sha256(JSON.stringify(plan))) {
     throw failure({ code: 'PLAN-DAMAGED', place, what: 'the plan was changed after lvsctl wrote it', next: again });
   }
+  if (sealed.ran !== undefined) {
+    const { run, who, when } = sealed.ran;
+    const what = `this plan was run already, by ${who} at ${when} (${run}): a plan is run once`;
+    throw failure({ code: 'PLAN-USED', place, what, next: 'Nothing was changed. Make a new plan and look at it.' });
+  }
   return plan;
 }
 
-function parseSealed(text: string): { sha256: string; plan: Plan } | undefined {
+/** The first line is the plan; each other one tells that it was run. */
+function parseSealed(text: string): { sha256: string; plan: Plan; ran?: Record<keyof Ran, unknown> } | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    const [first = '', ...lines] = text.trimEnd().split('\n');
+    const value: unknown = JSON.parse(first);
     if (typeof value !== 'object' || value === null || !('sha256' in value) || !('plan' in value)) return undefined;
     if (typeof value.sha256 !== 'string' || typeof value.plan !== 'object' || value.plan === null) return undefined;
-    return { sha256: value.sha256, plan: value.plan as Plan };
+    const [ran] = lines.map((line) => (JSON.parse(line) as { ran: Record<keyof Ran, unknown> }).ran);
+    return { sha256: value.sha256, plan: value.plan as Plan, ...(ran === undefined ? {} : { ran }) };
   } catch {
     return undefined;
   }

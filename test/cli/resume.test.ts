@@ -1,6 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -189,9 +198,10 @@ describe('a saved plan for several hosts', () => {
   test('applied twice: the second time no host is changed', async () => {
     describeHosts('new\n');
     expect(await run('plan', '--out', 'saved')).toMatchObject({ code: 0 });
+    copyFileSync(join(folder, 'saved'), join(folder, 'copy'));
     expect(await lvsctl(['apply', 'saved'], { cwd: folder })).toMatchObject({ code: 0 });
     for (const host of HOSTS) put(host, '/etc/motd', 'theirs\n');
-    const twice = await lvsctl(['apply', 'saved'], { cwd: folder });
+    const twice = await lvsctl(['apply', 'copy'], { cwd: folder });
     expect(twice).toMatchObject({ code: 1 });
     expect(twice.err.match(/PLAN-USED/g)).toHaveLength(3);
     expect(HOSTS.map((host) => on(host, '/etc/motd'))).toEqual(['theirs\n', 'theirs\n', 'theirs\n']);

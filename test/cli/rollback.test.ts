@@ -217,10 +217,27 @@ describe('a saved plan', () => {
     expect(again).toMatchObject({ code: 1, err: expect.stringContaining('PLAN-USED') });
     expect(again.err).toContain((await runs())[1]?.id);
     expect(on('/etc/motd')).toBe('theirs\n');
+    // A copy that tells of no run is known by the hosts.
+    const [whole = ''] = readFileSync(join(folder, 'saved'), 'utf8').split('\n');
+    writeFileSync(join(folder, 'copy'), `${whole}\n`);
+    expect(await saved('copy')).toMatchObject({ code: 1, err: expect.stringContaining('host here, check: PLAN-USED') });
     // Another one does the same.
     await ok('plan', '--out', 'other');
     expect(await saved('other')).toMatchObject({ code: 0 });
     expect(on('/etc/motd')).toBe('one\n');
+    // With the host's history gone, the file tells.
+    await ok('destroy', '--yes');
+    expect(await saved('other')).toMatchObject({ code: 1, err: expect.stringContaining('PLAN-USED') });
+    expect(on('/etc/motd')).toBe('theirs\n');
+  });
+
+  test('that was refused is not used up', async () => {
+    describeFiles({ '/etc/motd': 'one\n' });
+    await ok('plan', '--out', 'saved');
+    put('/etc/motd', 'edited\n');
+    expect(await saved('saved')).toMatchObject({ code: 1, err: expect.stringContaining('PLAN-STALE') });
+    put('/etc/motd', 'theirs\n');
+    expect(await saved('saved')).toMatchObject({ code: 0 });
   });
 
   const cases: [string, string, () => void][] = [

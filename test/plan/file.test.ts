@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LvsctlError } from '../../src/errors/index.ts';
-import { readPlan, writePlan } from '../../src/plan/file.ts';
+import { noteRun, readPlan, writePlan } from '../../src/plan/file.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 
 const plan: Plan = {
@@ -81,6 +81,20 @@ describe('a saved plan', () => {
     writePlan(file, plan);
     writeFileSync(file, readFileSync(file, 'utf8').replace('"cluster":"c"', '"cluster":"d"'));
     expect(codeOf(() => readPlan(file, '1'))).toBe('PLAN-DAMAGED');
+  });
+
+  it('is run once', () => {
+    const file = join(folder, 'p');
+    writePlan(file, plan);
+    noteRun(file, { run: 'a1', who: 'me@here', when: '2026-01-01T00:00:00.000Z' });
+    expect(() => readPlan(file, '1')).toThrow(/PLAN-USED.*by me@here at 2026-01-01T00:00:00.000Z \(a1\)/u);
+    expect(codeOf(() => readPlan(file, '2'))).toBe('PLAN-VERSION');
+    writePlan(file, plan);
+    expect(readPlan(file, '1')).toEqual(plan);
+    writeFileSync(file, `${readFileSync(file, 'utf8')}more`);
+    expect(codeOf(() => readPlan(file, '1'))).toBe('PLAN-DAMAGED');
+    noteRun(join(folder, 'none'), { run: 'a1', who: 'me@here', when: '2026' });
+    expect(existsSync(join(folder, 'none'))).toBe(false);
   });
 
   it('says so when there is none, or when it can not be written', () => {
