@@ -18,7 +18,7 @@ export const UNCONFIRMED = 'nobody confirmed it in time';
  * place by one rename, and so on.
  *
  * Taking back must work on a disk that takes nothing more. Renames need no room; a kept file that can't be copied to its
- * place is linked there; `spare` and `deadline` go for what is noted; how it ended stands in `reverted` already. Where a
+ * place is linked there; `spare` (128 KiB) and `deadline` go for what is noted; how it ended stands in `reverted` already. Where a
  * file that stands on disk doesn't come back all the same, nothing is closed and no copy dropped: the guard tries again,
  * and so does the next run.
  *
@@ -107,7 +107,8 @@ op_tx_open() {
   status=$?
   umask "$mask"
   [ "$status" -eq 0 ] || { rm -rf "$tx.new"; return 1; }
-  printf '%s\n' "$id" >"$tx.new/id" && true >"$tx.new/armed" && true >"$tx.new/turn.0" && echo >"$tx.new/spare" &&
+  printf '%s\n' "$id" >"$tx.new/id" && true >"$tx.new/armed" && true >"$tx.new/turn.0" &&
+    printf '%0131072d\n' 0 >"$tx.new/spare" &&
     printf '%s\n' "$id" 'the disk had no room to note why' >"$tx.new/reverted" && tx_until "$seconds" "$tx.new" &&
     flush && mv -T "$tx.new" "$tx" && on_disk "$R/var/lib/lvsctl" && guard_start "$id" && settle_arm && tx_hold "$id" &&
     return 0
@@ -312,16 +313,17 @@ op_tx_confirm() {
     return 0
   fi
   # It may be for another one to end it.
-  [ ! -e "$tx/confirmed" ] || tx_wait
+  [ ! -e "$tx/confirmed" ] || tx_wait >/dev/null 2>&1
   op_tx_status "$1"
   return 1
 }
 
-# tx_revert ID REASON: takes the changes back now; its answer is the state afterwards.
+# tx_revert ID REASON: takes the changes back now; its answer is the state afterwards, and nothing else: what can't be
+# noted on a full disk would stand before it.
 op_tx_revert() {
   if line_of "$tx/id" && [ "$line" = "$1" ] && tx_claim reverting; then tx_back "$2"
   else tx_wait
-  fi
+  fi >/dev/null 2>&1
   op_tx_status "$1"
   tx_unmoved
 }
