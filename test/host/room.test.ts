@@ -25,7 +25,7 @@ ln -s /proc/uptime proc/uptime
 echo 0 >proc/sys/net/x
 for name in etc/one etc/ours/two etc/ours/three; do echo old >"$name"; done
 for name in sync sleep nft; do : >"bin/$name"; chmod 0755 "bin/$name"; done
-printf '#!/bin/sh\\nexec /bin/sleep 0.05\\n' >bin/sleep
+printf '#!/bin/sh\\n[ "$1" != 10 ] || set -- 0.05\\nexec /bin/sleep "$1"\\n' >bin/sleep
 printf '#!/bin/sh\\ncat "$2" >>"$LVSCTL_ROOT/etc/ours/nft"\\n' >bin/nft
 echo ready
 exec sleep 1000`;
