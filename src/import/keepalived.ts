@@ -79,7 +79,7 @@ const SAME: Readonly<Record<string, string | undefined>> = {
   enable_script_security: undefined,
   reload_check_config: undefined,
   script_user: 'root',
-  vrrp_garp_master_refresh: '60',
+  vrrp_garp_master_refresh: '10',
 };
 
 /** What the global definitions say to the host; gives `vrrp_version`. */

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Run } from '../cli/lvsctl.ts';
 import { type ClusterLab, clusterUp, eventsOf } from './cluster.ts';
-import { DIRECTORS, holders, master, other } from './pair.ts';
+import { DIRECTORS, holders, master, other, until } from './pair.ts';
 import { differences } from './snapshot.ts';
 import { describeSite, inventory, type Site, START, told, VIP, whileAsked } from './zero-loss.ts';
 
@@ -93,7 +93,12 @@ describe('a change that must not go through', () => {
     describeAs({});
     expect(await cluster.pending()).toEqual([]);
     // Whoever asked the other one meanwhile goes on to do so until the master says again whose the address is.
+    await until(async () => {
+      const answers = await cluster.http('client', `http://${VIP}/`, { count: 4, mayFail: true });
+      return answers.every(({ status }) => status === 200) ? true : undefined;
+    }, 'the client knows the master again');
     const later = await whileAsked(cluster, { rate: RATE }, () => new Promise((resolve) => setTimeout(resolve, 5000)));
+    console.log(told('afterwards', later));
     expect(later.failed).toEqual([]);
   });
 
