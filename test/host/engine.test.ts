@@ -293,8 +293,8 @@ case "$*" in *update) touch "$LVSCTL_ROOT/updated" ;; esac
         .split('\n'),
     ).toEqual([
       'dpkg-query -W bash ipvsadm nginx-light',
-      'systemctl --runtime --quiet mask ipvsadm.service nginx.service',
       'dpkg-query -W',
+      'systemctl --runtime --quiet mask ipvsadm.service nginx.service',
       'apt-get -qq -y --no-install-recommends install ipvsadm nginx-light',
       'apt-get -qq update',
       'apt-get -qq -y --no-install-recommends install ipvsadm nginx-light',

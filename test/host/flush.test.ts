@@ -18,7 +18,7 @@ function stub(rest: string): void {
   sandbox.put('', 'bin/sync', `#!/bin/sh\necho "sync $*" >>${join(sandbox.folder, 'calls')}\n${rest}\n`, 0o755);
 }
 
-const WRITTEN = { name: 'manifest_write', args: [], input: '{}\n' };
+const WRITTEN = { name: 'file_link', args: ['/etc/one', '/etc/two'] };
 
 const MOUNTS = `proc /proc proc rw 0 0
 /dev/vda1 / ext4 rw 0 0
