@@ -125,7 +125,11 @@ observe_firewall() {
 # The whole script is one transaction: the kernel takes all of it or nothing (nft(8), -f).
 op_firewall_nftables() {
   note_modules || [ -n "$back" ] || return 1
-  if [ -n "$back" ]; then give nft -f /dev/stdin; return; fi
+  if [ -n "$back" ]; then
+    rm -f "$R/run/lvsctl/firewall"
+    give nft -f /dev/stdin
+    return
+  fi
   mkdir -p "$R/run/lvsctl" && take "$R/run/lvsctl/firewall" || return 1
   nft -f "$R/run/lvsctl/firewall"
   status=$?
@@ -155,7 +159,11 @@ op_firewall_iptables_jump() {
 # firewall_iptables VARIANT FAMILY: each table is one transaction; all are tried first.
 op_firewall_iptables() {
   note_modules || [ -n "$back" ] || return 1
-  if [ -n "$back" ]; then give iptables_of "$1" "$2" -restore -w --noflush; return; fi
+  if [ -n "$back" ]; then
+    rm -f "$R/run/lvsctl/firewall"
+    give iptables_of "$1" "$2" -restore -w --noflush
+    return
+  fi
   mkdir -p "$R/run/lvsctl" && take "$R/run/lvsctl/firewall" || return 1
   iptables_of "$1" "$2" -restore -w --noflush --test "$R/run/lvsctl/firewall" \
     && iptables_of "$1" "$2" -restore -w --noflush "$R/run/lvsctl/firewall"
