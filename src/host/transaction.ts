@@ -73,14 +73,21 @@ settle_arm() {
     ln -sf "$settle_unit" "$R$settle_link" && on_disk "$R$settle_unit" "$R/etc/systemd/system" "$R\${settle_link%/*}"
 }
 
+# guard_unit ID PROPERTY...: words without quotes, semicolons and dollar signs alone: systemd writes them down, expands
+# them, and reads them again at each daemon-reload (semicolons then come back changed).
+guard_unit() {
+  guard=lvsctl-revert-$1
+  shift
+  systemd-run --quiet --collect --unit="$guard" --property=Restart=on-failure --property=RestartSec=5 "$@" \
+    sh "$tx/program" guard
+}
+
 # guard_start ID: it outlives this session and what holds it, and comes again where somebody kills it or the host had no
-# memory for it. Nothing is changed before it is there.
+# memory for it; not when all is over. Nothing is changed before it is there.
 guard_start() {
   if [ -d "$R/run/systemd/system" ]; then
-    # One that comes again when all is over finds no program, and that is no failure. No dollar sign: systemd expands
-    # variables in a command's words (systemd.service(5)).
-    systemd-run --quiet --collect --unit="lvsctl-revert-$1" --property=Restart=on-failure --property=RestartSec=5 \
-      sh -c "if [ -e '$tx/program' ]; then exec sh '$tx/program' guard; fi" 2>&1 || return 1
+    # Where systemd takes no condition here, it comes again for nothing.
+    guard_unit "$1" --property=ConditionPathExists="$tx/program" 2>/dev/null || guard_unit "$1" 2>&1 || return 1
   else
     LVSCTL_ROOT=$R setsid sh "$tx/program" guard </dev/null >/dev/null 2>&1 3>&- &
   fi

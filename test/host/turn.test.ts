@@ -183,25 +183,45 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     expect(readFileSync(join(root, 'etc/three'), 'utf8')).toBe('mine\n');
   });
 
-  test('a guard that comes again when all is over ends well', async () => {
+  test('the guard comes again while there is something to guard, by words that systemd leaves as they are', async () => {
     mkdirSync(join(root, 'run/systemd/system'), { recursive: true });
     mkdirSync(join(root, 'etc/systemd/system'), { recursive: true });
     put(
       '/bin/systemd-run',
       `#!/bin/sh
+printf '%s\\n' "$@" >"$LVSCTL_ROOT/guard-words"
 while [ "\${1#-}" != "$1" ]; do shift; done
-printf '%s\\0' "$@" >"$LVSCTL_ROOT/guard-words"
 "$@" </dev/null >/dev/null 2>&1 3>&- &
 `,
       0o755,
     );
     put('/bin/systemctl', '#!/bin/sh\n', 0o755);
     await changed();
-    expect(await revertTransaction(here(), 'run1', 'x')).toMatchObject({ state: 'reverted' });
-    const words = readFileSync(join(root, 'guard-words'), 'utf8').split('\0').slice(0, -1);
-    // systemd would expand it.
-    expect(words.join(' ')).not.toContain('$');
-    execFileSync(words[0] ?? '', words.slice(1), { env: { ...process.env, ...env() } });
+    const words = readFileSync(join(root, 'guard-words'), 'utf8').trim().split('\n');
+    const program = join(root, 'var/lib/lvsctl/tx/program');
+    expect(words.slice(-3)).toEqual(['sh', program, 'guard']);
+    expect(words).toContain(`--property=ConditionPathExists=${program}`);
+    for (const word of words) expect(word).toMatch(/^[\w./=-]+$/u);
+    await execute(here(), [{ name: 'tx_revert', args: ['run1', 'x'] }]);
+    expect(files()).toEqual(['old\n', 'old\n']);
+  });
+
+  test('a systemd that takes no condition there has a guard all the same', async () => {
+    mkdirSync(join(root, 'run/systemd/system'), { recursive: true });
+    mkdirSync(join(root, 'etc/systemd/system'), { recursive: true });
+    put(
+      '/bin/systemd-run',
+      `#!/bin/sh
+case $* in *Condition*) echo 'Unknown assignment' >&2; exit 1 ;; esac
+while [ "\${1#-}" != "$1" ]; do shift; done
+"$@" </dev/null >/dev/null 2>&1 3>&- &
+`,
+      0o755,
+    );
+    put('/bin/systemctl', '#!/bin/sh\n', 0o755);
+    await changed();
+    await execute(here(), [{ name: 'tx_revert', args: ['run1', 'x'] }]);
+    expect(files()).toEqual(['old\n', 'old\n']);
   });
 });
 
