@@ -183,19 +183,17 @@ describe.each(Object.keys(SHELLS))('under %s', (shell) => {
     expect(readFileSync(join(root, 'etc/three'), 'utf8')).toBe('mine\n');
   });
 
-  test('the guard comes again while there is something to guard, by words that systemd leaves as they are', async () => {
+  /** A host with systemd, whose `systemd-run` begins with these lines. */
+  function systemd(lines: string): void {
     mkdirSync(join(root, 'run/systemd/system'), { recursive: true });
     mkdirSync(join(root, 'etc/systemd/system'), { recursive: true });
-    put(
-      '/bin/systemd-run',
-      `#!/bin/sh
-printf '%s\\n' "$@" >"$LVSCTL_ROOT/guard-words"
-while [ "\${1#-}" != "$1" ]; do shift; done
-"$@" </dev/null >/dev/null 2>&1 3>&- &
-`,
-      0o755,
-    );
+    const start = `while [ "\${1#-}" != "$1" ]; do shift; done\n"$@" </dev/null >/dev/null 2>&1 3>&- &\n`;
+    put('/bin/systemd-run', `#!/bin/sh\n${lines}\n${start}`, 0o755);
     put('/bin/systemctl', '#!/bin/sh\n', 0o755);
+  }
+
+  test('the guard comes again while there is something to guard, by words that systemd leaves as they are', async () => {
+    systemd('printf \'%s\\n\' "$@" >"$LVSCTL_ROOT/guard-words"');
     await changed();
     const words = readFileSync(join(root, 'guard-words'), 'utf8').trim().split('\n');
     const program = join(root, 'var/lib/lvsctl/tx/program');
@@ -207,21 +205,24 @@ while [ "\${1#-}" != "$1" ]; do shift; done
   });
 
   test('a systemd that takes no condition there has a guard all the same', async () => {
-    mkdirSync(join(root, 'run/systemd/system'), { recursive: true });
-    mkdirSync(join(root, 'etc/systemd/system'), { recursive: true });
-    put(
-      '/bin/systemd-run',
-      `#!/bin/sh
-case $* in *Condition*) echo 'Unknown assignment' >&2; exit 1 ;; esac
-while [ "\${1#-}" != "$1" ]; do shift; done
-"$@" </dev/null >/dev/null 2>&1 3>&- &
-`,
-      0o755,
-    );
-    put('/bin/systemctl', '#!/bin/sh\n', 0o755);
+    systemd("case $* in *Condition*) echo 'Unknown assignment' >&2; exit 1 ;; esac");
     await changed();
     await execute(here(), [{ name: 'tx_revert', args: ['run1', 'x'] }]);
     expect(files()).toEqual(['old\n', 'old\n']);
+  });
+
+  test('rules that an apply staged when it was killed go with what it did', async () => {
+    const plan = {
+      hosts: [
+        { name: 'here', revert: { ops: [{ name: 'firewall_nftables', args: [], input: 'earlier\n' }], paths: [] } },
+      ],
+    } as unknown as Plan;
+    put('/bin/nft', '#!/bin/sh\ncat "$2" >"$LVSCTL_ROOT/rules"\n', 0o755);
+    await execute(here(), [openOp(plan, 'here', 'run1', 3600)]);
+    put('/run/lvsctl/firewall', 'half of the new\n');
+    await execute(here(), [{ name: 'tx_revert', args: ['run1', 'x'] }]);
+    expect(existsSync(join(root, 'run/lvsctl/firewall'))).toBe(false);
+    expect(readFileSync(join(root, 'rules'), 'utf8')).toBe('earlier\n');
   });
 });
 
