@@ -28,6 +28,8 @@ export interface MachineOptions {
   /** On a tmpfs: backs the machine's memory. */
   memory: string;
   console: string;
+  /** The processor core that its kernel keeps to. */
+  core: number | undefined;
   onChange: () => void;
 }
 
@@ -69,8 +71,9 @@ export function machine(options: MachineOptions): Machine {
     status = fresh;
     set({ state: 'booting', boots: status.boots + 1 });
     // In a pid namespace of its own: the kernel's processes end with its first, and no zombie of theirs comes to us.
-    const words = ['--pid', '--fork', '--kill-child', options.linux, ...kernelArguments(host, options.disks)];
-    const own = spawn('unshare', words, {
+    const kernel = [options.linux, ...kernelArguments(host, options.disks)];
+    const bound = options.core === undefined ? [] : ['taskset', '--cpu-list', `${options.core}`];
+    const own = spawn('unshare', ['--pid', '--fork', '--kill-child', ...bound, ...kernel], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, TMPDIR: options.memory },
     });

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
+import { coreFor, ownCores } from './cores.ts';
 import { type Machine, machine } from './machine.ts';
 import { wires } from './network.ts';
 import type { Hold, LabFile, MachineStatus, Reply, Request } from './protocol.ts';
@@ -31,7 +32,8 @@ export async function main(folder: string): Promise<void> {
   const onChange = (): void => {
     for (const watcher of watchers) reply(watcher, { ok: true, hosts: hosts() });
   };
-  for (const host of lab.layout.hosts) {
+  const cores = ownCores();
+  for (const [index, host] of lab.layout.hosts.entries()) {
     const image = lab.images[host.platform];
     if (image === undefined) throw new Error(`no image for ${host.name}`);
     const disks = {
@@ -41,8 +43,9 @@ export async function main(folder: string): Promise<void> {
       config: join(folder, `${host.name}.tar`),
       run: join(memory, 'run'),
     };
-    const options = { host, linux: lab.linux, disks, memory, console: join(folder, `${host.name}.console`), onChange };
-    machines.set(host.name, machine(options));
+    const core = coreFor(index, folder, cores);
+    const console = join(folder, `${host.name}.console`);
+    machines.set(host.name, machine({ host, linux: lab.linux, disks, memory, console, core, onChange }));
   }
   const control: Control = { lab, machines, hosts, watchers, limit: pLimit(lab.parallel), settled: false };
   const server = createServer({ allowHalfOpen: true }, (socket) => void serve(control, socket));
