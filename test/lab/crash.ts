@@ -254,18 +254,25 @@ export function crashMatrix(cells: Cells): void {
     timeout: 86_400_000,
   }, async () => {
     const wrong: string[] = [];
+    const tell = (line: string): void => {
+      console.log(`WRONG ${line}`);
+      wrong.push(line);
+    };
     const list = chosen(steps, cells);
     before = await seen();
     let chain = 0;
     for (const [at, { step, fault }] of list.entries()) {
       const end = await cell(step, fault).catch(failed);
-      for (const line of end.wrong) console.log(`WRONG ${step}, ${fault}: ${line}`);
-      wrong.push(...end.wrong.map((line) => `${step}, ${fault}: ${line}`));
+      for (const line of end.wrong) tell(`${step}, ${fault}: ${line}`);
       chain += 1;
       // Where both hosts are as they were, the next cell's apply is the next apply: it has to come to its step.
       if (end.unchanged && chain < CHAIN && at + 1 < list.length) continue;
       chain = 0;
-      wrong.push(...(await finished(`${step}, ${fault}`)));
+      const left = await finished(`${step}, ${fault}`);
+      left.forEach(tell);
+      console.log(
+        `${at + 1} of ${list.length}: finished${left.length > 0 ? ', not whole' : ', and then nothing to change'}`,
+      );
       cluster.edit(() => inventory('old'));
       await cluster.apply();
       before = await seen();
