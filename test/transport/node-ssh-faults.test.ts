@@ -93,7 +93,7 @@ describe('not an SSH server', () => {
     ['SSH 1', (socket: Socket) => void socket.write('SSH-1.5-old\r\n'), 'identification'],
     ['noise after the greeting', (socket: Socket) => void socket.write(`SSH-2.0-x\r\n${'\xff'.repeat(5000)}`), ''],
   ])('%s: SSH-PROTOCOL', async (_, act, words) => {
-    const error = await failureOf(connect(await faulty(act)));
+    const error = await failureOf(connect(await faulty(act), { connectTimeout: 5 }));
     expect(error.problems[0]?.code).toBe('SSH-PROTOCOL');
     expect(error.problems[0]?.what).toContain(words);
   });
@@ -121,7 +121,7 @@ describe('a start that is dropped', () => {
     ['closed after the greeting', (socket: Socket) => void socket.end('SSH-2.0-OpenSSH_9.2\r\n')],
   ])('%s every time: SSH-BUSY after as many tries as allowed', async (_, act) => {
     const fault = await faulty(act);
-    const error = await failureOf(connect(fault));
+    const error = await failureOf(connect(fault, { connectTimeout: 30 }));
     expect(error.problems[0]?.code).toBe('SSH-BUSY');
     expect(error.problems[0]?.what).toContain('3 times');
     expect(fault.count()).toBe(3);
@@ -132,7 +132,7 @@ describe('a start that is dropped', () => {
       if (number < 3) client.resetAndDestroy();
       return undefined;
     });
-    const connection = await connect(fault);
+    const connection = await connect(fault, { connectTimeout: 30 });
     expect((await run(connection, ['echo', 'in'])).stdout).toBe('in\n');
     expect(fault.count()).toBe(3);
     await connection.close();
@@ -225,7 +225,7 @@ describe('a connection that is lost', () => {
     '%s while a program runs: its exit, output and input all say SSH-LOST',
     async (how) => {
       const { fault, cut } = await cutting(how);
-      const connection = await connect(fault, { connectTimeout: 10 });
+      const connection = await connect(fault, { connectTimeout: 30 });
       const session = await connection.open(sh('echo begun; cat'), { phase: 'apply' });
       const output = session.stdout[Symbol.asyncIterator]();
       expect(Buffer.from((await output.next()).value ?? []).toString()).toBe('begun\n');
@@ -244,7 +244,7 @@ describe('a connection that is lost', () => {
 
   test('with sessions waiting for room and unread output, none hangs', async () => {
     const { fault, cut } = await cutting('reset');
-    const connection = await connect(fault, { connectTimeout: 10 });
+    const connection = await connect(fault, { connectTimeout: 30 });
     const sessions = await Promise.all(Array.from({ length: 10 }, () => connection.open(sh('echo x; cat'), { phase })));
     const waiting = codeOf(connection.open(['true'], { phase }));
     cut();
@@ -254,7 +254,7 @@ describe('a connection that is lost', () => {
 
   test('silence is found by keepalives', async () => {
     const { fault, cut } = await cutting('stall');
-    const connection = await connect(fault, { connectTimeout: 10, keepalive: { interval: 0.1, count: 2 } });
+    const connection = await connect(fault, { connectTimeout: 30, keepalive: { interval: 0.1, count: 2 } });
     const session = await connection.open(['cat'], { phase });
     cut();
     const error = await failureOf(session.exit);
@@ -264,7 +264,7 @@ describe('a connection that is lost', () => {
 
   test('between sessions: the process lives, and the next one says SSH-LOST', async () => {
     const { fault, cut } = await cutting('reset');
-    const connection = await connect(fault, { connectTimeout: 10 });
+    const connection = await connect(fault, { connectTimeout: 30 });
     await run(connection, ['true']);
     cut();
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -273,7 +273,7 @@ describe('a connection that is lost', () => {
 
   test('a reset in the middle of much output: the reader gets an error, not a short file', async () => {
     const { fault, cut } = await cutting('reset');
-    const connection = await connect(fault, { connectTimeout: 10 });
+    const connection = await connect(fault, { connectTimeout: 30 });
     const session = await connection.open(sh('head -c 400000000 /dev/zero'), { phase });
     setTimeout(cut, 150);
     expect(await codeOf(all(session.stdout))).toBe('SSH-LOST');
@@ -292,6 +292,6 @@ test('a login that is cut off is SSH-LOST, and is not tried again', async () => 
     });
     return undefined;
   });
-  expect(await codeOf(connect(fault, { connectTimeout: 10 }))).toBe('SSH-LOST');
+  expect(await codeOf(connect(fault, { connectTimeout: 30 }))).toBe('SSH-LOST');
   expect(fault.count()).toBe(1);
 });
