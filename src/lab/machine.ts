@@ -33,6 +33,15 @@ export interface MachineOptions {
   onChange: () => void;
 }
 
+/**
+ * The words for `unshare` that start a host's kernel: in a pid namespace of its own, so that its processes end with its
+ * first and no zombie of theirs comes to us; and on its core, where one is known. Pure.
+ */
+export function powerOn({ host, linux, disks, core }: Pick<MachineOptions, 'host' | 'linux' | 'disks' | 'core'>) {
+  const bound = core === undefined ? [] : ['taskset', '--cpu-list', `${core}`];
+  return ['--pid', '--fork', '--kill-child', ...bound, linux, ...kernelArguments(host, disks)];
+}
+
 /** A host: a kernel that is a process, in a process namespace of its own so that ending it leaves nothing of it. */
 export function machine(options: MachineOptions): Machine {
   const { host, onChange } = options;
@@ -70,10 +79,7 @@ export function machine(options: MachineOptions): Machine {
     const { reason: _, ...fresh } = status;
     status = fresh;
     set({ state: 'booting', boots: status.boots + 1 });
-    // In a pid namespace of its own: the kernel's processes end with its first, and no zombie of theirs comes to us.
-    const kernel = [options.linux, ...kernelArguments(host, options.disks)];
-    const bound = options.core === undefined ? [] : ['taskset', '--cpu-list', `${options.core}`];
-    const own = spawn('unshare', ['--pid', '--fork', '--kill-child', ...bound, ...kernel], {
+    const own = spawn('unshare', powerOn(options), {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, TMPDIR: options.memory },
     });
